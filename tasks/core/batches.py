@@ -1,0 +1,148 @@
+"""Batches for contrastive training: which passages meet, and how each relates to each query."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from .text import mask
+
+
+@dataclass(frozen=True)
+class Query:
+    """A training query and all that is known of its passages, by row in the corpus."""
+
+    text: str
+    positives: Mapping[int, str]  # passage -> the span of it to hide, "" for none
+    negatives: tuple[int, ...] = ()  # hardest first
+    unknown: frozenset[int] = field(default_factory=frozenset)  # may answer as well
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Queries (q), documents (d), and how they relate (q, d): +1, -1, or 0 for unknown."""
+
+    queries: list[str]
+    documents: list[str]
+    relations: np.ndarray
+
+
+def plan_epoch(
+    by_passage: Mapping[int, Sequence[Query]],
+    *,
+    passages_per_batch: int,
+    neighbours: int,
+    seed: Sequence[int],
+) -> list[list[int]]:
+    """Arrange the passages to train on into batches in which hard negatives meet.
+
+    Passages are gathered into small groups, each a passage and those that were mined as negatives
+    of its queries; whole groups are then shuffled into batches. So a batch holds a query's hard
+    negatives at no cost (they are other queries' positives), beside the random ones that keep the
+    space spread out.
+
+    Args:
+        by_passage: The training queries of each passage, by corpus row.
+        passages_per_batch: Passages in a batch; the last batch of an epoch may hold fewer.
+        neighbours: Passages per group; 1 makes batches random.
+        seed: Decides the order, with nothing else.
+
+    Returns:
+        Corpus rows per batch; every passage with a query is in exactly one batch.
+    """
+    random = np.random.default_rng(seed)
+    waiting = dict.fromkeys(random.permutation(sorted(by_passage)).tolist())
+    groups: list[list[int]] = []
+    while waiting:
+        first = next(iter(waiting))
+        near = (row for query in by_passage[first] for row in query.negatives if row in waiting)
+        group = list(dict.fromkeys([first, *near]))[:neighbours]
+        groups.append(group)
+        for row in group:
+            del waiting[row]
+    order = [row for index in random.permutation(len(groups)) for row in groups[index]]
+    starts = range(0, len(order), passages_per_batch)
+    batches = [order[start : start + passages_per_batch] for start in starts]
+    if len(batches) > 1 and len(batches[-1]) == 1:  # alone, a passage has nothing to be told from
+        batches[-2] += batches.pop()
+    return batches
+
+
+def build_batch(
+    rows: Sequence[int],
+    by_passage: Mapping[int, Sequence[Query]],
+    texts: Sequence[str],
+    documents_of: np.ndarray,
+    *,
+    queries_per_passage: int,
+    negatives_per_passage: int,
+    seed: Sequence[int],
+) -> Batch:
+    """Put a batch's queries beside its documents, each document once.
+
+    A document that serves several queries is encoded once, with all that any of them was cut out
+    of hidden. Its negatives that are not in the batch are added.
+
+    Args:
+        rows: Corpus rows whose queries make the batch.
+        by_passage: The training queries of each passage, by corpus row.
+        texts: Composed text per corpus row.
+        documents_of: (rows of the corpus,) a number per document.
+        queries_per_passage: At most this many queries of one passage, drawn by `seed`.
+        negatives_per_passage: At most this many mined negatives are added per passage.
+        seed: Decides the draw, with nothing else.
+    """
+    random = np.random.default_rng(seed)
+    chosen: dict[int, Query] = {}  # by identity: a query of two passages is there once
+    documents = dict.fromkeys(rows)
+    for row in rows:
+        own = by_passage[row]
+        drawn = random.permutation(len(own))[:queries_per_passage]
+        chosen |= {id(own[index]): own[index] for index in drawn}
+        hardest = [negative for index in drawn for negative in own[index].negatives[:1]]
+        deeper = [negative for index in drawn for negative in own[index].negatives[1:]]
+        fresh = [negative for negative in [*hardest, *deeper] if negative not in documents]
+        documents |= dict.fromkeys(list(dict.fromkeys(fresh))[:negatives_per_passage])
+    asked, columns = list(chosen.values()), list(documents)
+    return Batch(
+        queries=[query.text for query in asked],
+        documents=[_hide(texts[row], row, asked) for row in columns],
+        relations=relate(asked, columns, documents_of),
+    )
+
+
+def relate(
+    queries: Sequence[Query], columns: Sequence[int], documents_of: np.ndarray
+) -> np.ndarray:
+    """Fill the relation matrix (q, d).
+
+    +1 for a query's positives; 0 for other passages of the positives' documents and for likely
+    false negatives (the teacher scores them too close to the positive); -1 for all others.
+    """
+    relations = np.full((len(queries), len(columns)), -1, dtype=np.int8)
+    owners = documents_of[list(columns)]
+    for i, query in enumerate(queries):
+        own = set(documents_of[list(query.positives)].tolist())
+        for j, row in enumerate(columns):
+            if row in query.positives:
+                relations[i, j] = 1
+            elif row in query.unknown or int(owners[j]) in own:
+                relations[i, j] = 0
+    return relations
+
+
+def group_queries(queries: Sequence[Query]) -> dict[int, list[Query]]:
+    """Gather queries by the passages that answer them, in corpus order."""
+    by_passage: dict[int, list[Query]] = {}
+    for query in queries:
+        for row in query.positives:
+            by_passage.setdefault(row, []).append(query)
+    return dict(sorted(by_passage.items()))
+
+
+def _hide(text: str, row: int, queries: Sequence[Query]) -> str:
+    for query in queries:
+        hidden = query.positives.get(row, "")
+        if hidden:
+            text = mask(text, hidden) or text  # never an empty document
+    return text

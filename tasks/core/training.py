@@ -1,0 +1,119 @@
+"""The training loop: steps that depend on nothing but their number, so that a resume is exact."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from .encoder import Encoder
+from .precision import Precision
+
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """Learning rate by step: up linearly over `warmup_share` of the steps, then down to zero."""
+
+    steps: int
+    learning_rate: float
+    warmup_share: float
+
+    def rate(self, step: int) -> float:
+        """Return the learning rate of step 0, 1, …
+
+        >>> [round(Schedule(10, 1.0, 0.2).rate(step), 3) for step in range(10)]
+        [0.5, 1.0, 1.0, 0.875, 0.75, 0.625, 0.5, 0.375, 0.25, 0.125]
+        """
+        warmup = max(1, round(self.steps * self.warmup_share))
+        rising = (step + 1) / warmup
+        falling = (self.steps - step) / max(1, self.steps - warmup)
+        return self.learning_rate * min(rising, falling, 1.0)
+
+
+def make_optimizer(model: torch.nn.Module, weight_decay: float) -> torch.optim.AdamW:
+    """Make AdamW that decays matrices only, not biases and norms (arXiv:1711.05101)."""
+    parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    groups = [
+        {"params": [p for p in parameters if p.ndim >= 2], "weight_decay": weight_decay},
+        {"params": [p for p in parameters if p.ndim < 2], "weight_decay": 0.0},
+    ]
+    return torch.optim.AdamW(groups, lr=0.0, fused=True)
+
+
+def fit(
+    encoder: Encoder,
+    optimizer: torch.optim.AdamW,
+    schedule: Schedule,
+    loss_at: Callable[[int], Tensor],
+    *,
+    precision: Precision,
+    max_gradient_norm: float,
+    seed: int,
+    first_step: int = 0,
+) -> Iterator[tuple[int, float]]:
+    """Train, yielding (step, loss) after every step.
+
+    A step draws its dropout from (seed, step) alone; with the weights and the optimizer's state of
+    step n restored, the steps from n + 1 on are those of an uninterrupted run.
+
+    Args:
+        encoder: Trained in place.
+        optimizer: Of `make_optimizer`.
+        schedule: Learning rate by step.
+        loss_at: The loss of a step's batch.
+        precision: `bfloat16` runs the forward pass in autocast; weights stay float32.
+        max_gradient_norm: Gradients are scaled down to this norm.
+        seed: Decides dropout.
+        first_step: Step to go on from.
+    """
+    encoder.model.train()
+    is_mixed = resolve_precision(precision, encoder.device) == "bfloat16"
+    for step in range(first_step, schedule.steps):
+        torch.manual_seed(int(np.random.SeedSequence([seed, step]).generate_state(1)[0]))
+        for group in optimizer.param_groups:
+            group["lr"] = schedule.rate(step)
+        with torch.autocast(encoder.device.type, torch.bfloat16, enabled=is_mixed):
+            loss = loss_at(step)
+        loss.backward()  # type: ignore[no-untyped-call]
+        torch.nn.utils.clip_grad_norm_(encoder.model.parameters(), max_gradient_norm)
+        optimizer.step()
+        optimizer.zero_grad(set_to_none=True)
+        yield step, float(loss.detach())
+
+
+def resolve_precision(precision: Precision, device: torch.device) -> Precision:
+    """Choose bfloat16 where the processor multiplies it natively, float32 elsewhere."""
+    if precision != "auto":
+        return precision
+    if device.type == "cuda":
+        return "bfloat16" if torch.cuda.is_bf16_supported(including_emulation=False) else "float32"
+    has = torch.cpu.get_capabilities() if device.type == "cpu" else {}
+    return "bfloat16" if has.get("avx512_bf16") or has.get("amx_bf16") else "float32"
+
+
+def embed_batch(
+    encoder: Encoder,
+    texts: Sequence[str],
+    kind: Literal["query", "document"],
+    layers: Sequence[int],
+    *,
+    tokens_per_pass: int = 4096,
+) -> Tensor:
+    """Embed texts for training, texts of like length together so that little padding is computed.
+
+    Returns:
+        (layers, texts, h), with gradient, in the order of `texts`.
+    """
+    ids = encoder.tokenize(list(texts), kind)
+    order = sorted(range(len(ids)), key=lambda row: len(ids[row]))
+    passes: list[list[int]] = [[]]
+    for row in order:
+        if passes[-1] and (len(passes[-1]) + 1) * len(ids[row]) > tokens_per_pass:
+            passes.append([])
+        passes[-1].append(row)
+    parts = [encoder.forward(encoder.pad([ids[row] for row in rows]), layers) for rows in passes]
+    places = torch.tensor(np.argsort([row for rows in passes for row in rows]), device=encoder.device)
+    return torch.cat(parts, dim=1)[:, places]

@@ -1,0 +1,221 @@
+"""The two phases of training, with their state on disk so that a killed run goes on."""
+
+import logging
+import math
+import shutil
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from safetensors.torch import load_file, save_file
+
+from .contracts import writable
+from .core.batches import Query, build_batch, plan_epoch
+from .core.encoder import Encoder
+from .core.losses import cosine_distance, infonce
+from .core.training import Schedule, embed_batch, fit, make_optimizer
+from .progress import progress
+
+if TYPE_CHECKING:
+    from .train import TrainConfig
+
+logger = logging.getLogger(__name__)
+
+POLISH, HEAL = 1, 2  # tell the phases' random streams apart
+
+
+class Phases:
+    """Polish, then heal.
+
+    polish: the last layer learns the pairs (InfoNCE).
+    heal: the exits learn the polished last layer's embedding of the training texts, while the last
+    layer is held to it. They are apart because they want learning rates that differ tenfold, and
+    because exits trained along with the pairs cost the last layer.
+    """
+
+    def __init__(
+        self, encoder: Encoder, exits: Sequence[int], config: "TrainConfig", state: Path
+    ) -> None:
+        """Set up; `state` is the folder where the training state is kept until the end."""
+        self._whole = encoder
+        self._encoder = replace(encoder, max_tokens=min(config.max_tokens, encoder.max_tokens))
+        self._exits, self._config, self._state = tuple(exits), config, state
+
+    def run(
+        self, by_passage: Mapping[int, Sequence[Query]], texts: Sequence[str], documents: np.ndarray
+    ) -> dict[str, Any]:
+        """Train in place; return the numbers worth telling."""
+        polished = self._polish(by_passage, texts, documents)
+        facts = {
+            "steps": len(polished),
+            "first_loss": _mean(polished[: max(1, len(polished) // 10)]),
+            "last_loss": _mean(polished[-max(1, len(polished) // 10) :]),
+        }
+        healed = self._heal(by_passage, texts)
+        if healed:
+            facts |= {
+                "heal_steps": len(healed),
+                "first_heal_loss": _mean(healed[: max(1, len(healed) // 10)]),
+                "last_heal_loss": _mean(healed[-max(1, len(healed) // 10) :]),
+            }
+        return facts
+
+    def forget(self) -> None:
+        """Remove the state: the result is signed."""
+        shutil.rmtree(self._state, ignore_errors=True)
+
+    def _polish(
+        self, by_passage: Mapping[int, Sequence[Query]], texts: Sequence[str], documents: np.ndarray
+    ) -> list[float]:
+        config, encoder = self._config, self._encoder
+        plans = [
+            plan_epoch(
+                by_passage,
+                passages_per_batch=config.passages_per_batch,
+                neighbours=config.neighbours,
+                seed=(config.seed, POLISH, epoch),
+            )
+            for epoch in range(config.epochs)
+        ]
+        batches = [rows for plan in plans for rows in plan]
+
+        def loss_at(step: int) -> torch.Tensor:
+            batch = build_batch(
+                batches[step],
+                by_passage,
+                texts,
+                documents,
+                queries_per_passage=config.queries_per_passage,
+                negatives_per_passage=config.negatives_per_passage,
+                seed=(config.seed, POLISH, step),
+            )
+            last = [encoder.layers]
+            queries = embed_batch(encoder, batch.queries, "query", last)[0]
+            passages = embed_batch(encoder, batch.documents, "document", last)[0]
+            relations = torch.from_numpy(batch.relations).to(encoder.device)
+            return infonce(queries, passages, relations, temperature=config.temperature)
+
+        schedule = Schedule(len(batches), config.learning_rate, config.warmup_share)
+        return self._fit("polish", schedule, loss_at, POLISH)
+
+    def _heal(
+        self, by_passage: Mapping[int, Sequence[Query]], texts: Sequence[str]
+    ) -> list[float]:
+        config, encoder = self._config, self._encoder
+        ids = encoder.tokenize([texts[row] for row in by_passage], "document")
+        asked = {query.text for queries in by_passage.values() for query in queries}
+        ids += encoder.tokenize(sorted(asked), "query")
+        order = _epochs(
+            [len(tokens) for tokens in ids],
+            config.heal_texts_per_batch,
+            config.heal_epochs,
+            (config.seed, HEAL),
+        )
+        if len(self._exits) < 2 or not order:
+            return []
+        used = sorted({row for rows in order for row in rows})
+        teachers = torch.zeros(len(ids), encoder.dimension, device=encoder.device)
+        with progress("what the exits are to learn", len(used), "texts") as advance:
+            for rows in _by_length(used, ids):
+                with torch.inference_mode():
+                    encoder.model.eval()
+                    batch = encoder.pad([ids[row] for row in rows])
+                    teachers[rows] = encoder.forward(batch, [encoder.layers])[0]
+                advance(len(rows))
+        weights = torch.ones(len(self._exits), device=encoder.device)
+        weights[-1] = config.anchor_weight
+
+        def loss_at(step: int) -> torch.Tensor:
+            rows = order[step]
+            students = encoder.forward(encoder.pad([ids[row] for row in rows]), self._exits)
+            distances = torch.stack([cosine_distance(layer, teachers[rows]) for layer in students])
+            return (weights * distances).sum() / weights.sum()
+
+        schedule = Schedule(len(order), config.heal_learning_rate, config.warmup_share)
+        return self._fit("heal", schedule, loss_at, HEAL)
+
+    def _fit(self, name: str, schedule: Schedule, loss_at: Any, phase: int) -> list[float]:  # noqa: ANN401
+        config, model = self._config, self._encoder.model
+        file = self._state / f"{name}.safetensors"
+        optimizer = make_optimizer(model, config.weight_decay)
+        losses = load_state(file, model, optimizer) if file.exists() else []
+        if losses:
+            logger.info("%s goes on after step %d of %d", name, len(losses), schedule.steps)
+        saved = time.monotonic()
+        with progress(name, schedule.steps, "steps") as advance:
+            advance(len(losses))
+            for _, loss in fit(
+                self._encoder,
+                optimizer,
+                schedule,
+                loss_at,
+                precision=config.precision,
+                max_gradient_norm=config.max_gradient_norm,
+                seed=config.seed + phase,
+                first_step=len(losses),
+            ):
+                losses.append(loss)
+                advance(1)
+                is_last = len(losses) == schedule.steps
+                if is_last or time.monotonic() - saved > config.checkpoint_seconds:
+                    save_state(file, model, optimizer, losses)
+                    saved = time.monotonic()
+        return losses
+
+
+def save_state(
+    file: Path, model: torch.nn.Module, optimizer: torch.optim.Optimizer, losses: list[float]
+) -> None:
+    """Write weights, the optimizer's state, and the losses so far; whole or not at all."""
+    tensors = {f"model.{name}": value for name, value in model.state_dict().items()}
+    for number, state in optimizer.state_dict()["state"].items():
+        tensors |= {f"optimizer.{number}.{name}": value for name, value in state.items()}
+    tensors["losses"] = torch.tensor(losses, dtype=torch.float64)
+    with writable(file.parent):
+        file.parent.mkdir(parents=True, exist_ok=True)
+        save_file({name: value.contiguous().clone() for name, value in tensors.items()}, file.with_suffix(".part"))
+        file.with_suffix(".part").rename(file)
+
+
+def load_state(
+    file: Path, model: torch.nn.Module, optimizer: torch.optim.Optimizer
+) -> list[float]:
+    """Restore what `save_state` wrote; return the losses of the steps that were done."""
+    tensors = load_file(file)
+    model.load_state_dict(
+        {name.removeprefix("model."): value for name, value in tensors.items() if name.startswith("model.")}
+    )
+    state: dict[int, dict[str, torch.Tensor]] = {}
+    for name, value in tensors.items():
+        if name.startswith("optimizer."):
+            _, number, key = name.split(".", 2)
+            state.setdefault(int(number), {})[key] = value
+    optimizer.load_state_dict({**optimizer.state_dict(), "state": state})
+    losses: list[float] = tensors["losses"].tolist()
+    return losses
+
+
+def _epochs(lengths: list[int], size: int, epochs: float, seed: tuple[int, ...]) -> list[list[int]]:
+    """Batch rows for some epochs, rows of like length together, batches in random order."""
+    batches: list[list[int]] = []
+    for epoch in range(math.ceil(epochs)):
+        random = np.random.default_rng((*seed, epoch))
+        rows = random.permutation(len(lengths))
+        rows = rows[np.argsort(np.asarray(lengths)[rows], kind="stable")]
+        made = [rows[start : start + size].tolist() for start in range(0, len(rows), size)]
+        share = min(1.0, epochs - epoch)
+        batches += [made[index] for index in random.permutation(len(made))[: round(share * len(made))]]
+    return batches
+
+
+def _by_length(rows: list[int], ids: list[list[int]], size: int = 64) -> Iterator[list[int]]:
+    ordered = sorted(rows, key=lambda row: len(ids[row]))
+    yield from (ordered[start : start + size] for start in range(0, len(ordered), size))
+
+
+def _mean(values: Sequence[float]) -> float:
+    return round(sum(values) / len(values), 4)

@@ -1,0 +1,113 @@
+"""The model registry: MLflow, on SQLite below the root unless MLFLOW_TRACKING_URI says otherwise."""
+
+import logging
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from .contracts import BurnishError, Checkpoint
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+    from mlflow.entities.model_registry import ModelVersion
+
+logger = logging.getLogger(__name__)
+
+CHAMPION, CANDIDATE = "champion", "candidate"
+MODEL_FOLDER = "model.sentence_transformer"  # where MLflow's flavour keeps the folder it was given
+
+
+class Pulled(NamedTuple):
+    """A model version that was downloaded: its number and its checkpoint."""
+
+    version: str
+    checkpoint: Checkpoint
+
+
+class Registry:
+    """One registered model and its experiment."""
+
+    def __init__(self, root: Path, name: str) -> None:
+        """Connect to the registry in use and make the experiment `name` if it is not there.
+
+        Raises:
+            BurnishError: the registry does not answer.
+        """
+        os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "3")
+        import mlflow
+        from mlflow.exceptions import MlflowException
+
+        self.root, self.name = root, name
+        self.uri = os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{root / 'mlflow.db'}"
+        logging.getLogger("alembic").setLevel(logging.WARNING)
+        mlflow.set_tracking_uri(self.uri)
+        mlflow.set_registry_uri(self.uri)
+        self.client: MlflowClient = mlflow.MlflowClient()
+        try:
+            found = self.client.get_experiment_by_name(name)
+            self.experiment_id = found.experiment_id if found else self._create_experiment()
+        except (MlflowException, OSError) as error:
+            raise BurnishError(
+                f"The registry at {_without_secret(self.uri)} does not answer: {error}. "
+                "Start it, or correct or unset MLFLOW_TRACKING_URI."
+            ) from None
+
+    def find(self, alias: str) -> "ModelVersion | None":
+        """Return the version an alias points to, if any."""
+        from mlflow.exceptions import MlflowException
+
+        try:
+            return self.client.get_model_version_by_alias(self.name, alias)
+        except MlflowException as error:
+            if error.error_code in {"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"}:
+                return None
+            raise
+
+    def find_checkpoint(self, fingerprint: str) -> "ModelVersion | None":
+        """Return the version that was made from this checkpoint, if any."""
+        where = f"name = '{self.name}' and tags.`burnish.checkpoint` = '{fingerprint}'"
+        versions = self.client.search_model_versions(where)
+        return min(versions, key=lambda version: int(version.version), default=None)
+
+    def pull(self, version: "ModelVersion") -> Pulled:
+        """Download a version and take it in as a checkpoint."""
+        import mlflow
+
+        from .adopt import adopt
+
+        uri = f"models:/{self.name}/{version.version}"
+        folder = Path(mlflow.artifacts.download_artifacts(artifact_uri=uri))
+        return Pulled(str(version.version), adopt(str(folder / MODEL_FOLDER), self.root))
+
+    def end_stale_runs(self, fingerprint: str) -> None:
+        """End the runs that a killed process left running over the same checkpoint."""
+        where = f"attributes.status = 'RUNNING' and tags.`burnish.checkpoint` = '{fingerprint}'"
+        for run in self.client.search_runs([self.experiment_id], where):
+            self.client.set_terminated(run.info.run_id, "KILLED")
+
+    def _create_experiment(self) -> str:
+        if self.uri.startswith("sqlite:"):
+            # MLflow's own default is ./mlruns of whatever the current directory is
+            return str(
+                self.client.create_experiment(
+                    self.name, artifact_location=(self.root / "mlartifacts").as_uri()
+                )
+            )
+        return str(self.client.create_experiment(self.name))
+
+
+def _without_secret(uri: str) -> str:
+    """Hide a password in an address.
+
+    >>> _without_secret("http://me:secret@127.0.0.1:5000")
+    'http://...@127.0.0.1:5000'
+    """
+    scheme, separator, rest = uri.partition("://")
+    host = rest.rpartition("@")
+    return f"{scheme}{separator}...@{host[2]}" if host[1] else uri
+
+
+def describe(value: Any) -> str:  # noqa: ANN401 - any configuration value
+    """Put a configuration value as a parameter that MLflow takes (at most 6,000 characters)."""
+    text = value if isinstance(value, str) else repr(value)
+    return text[:6000]

@@ -1,0 +1,162 @@
+"""train: polish the encoder on the pairs, then teach its exit layers to say the same."""
+
+import logging
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pydantic import Field
+
+from .config import Config
+from .contracts import (
+    BurnishError,
+    Checkpoint,
+    Corpus,
+    Pairs,
+    Triplets,
+    batched_rows,
+    fingerprint,
+)
+from .core.precision import Precision
+from .progress import progress
+from .stage import fingerprint_code, stage
+
+if TYPE_CHECKING:
+    from .core.batches import Query
+    from .core.encoder import Encoder
+
+logger = logging.getLogger(__name__)
+
+
+class TrainConfig(Config):
+    """How the encoder is trained."""
+
+    exits: tuple[int, ...] | None = None
+    """Layers that can be cut to later, such as 3,4,5,6; by default every layer from half depth."""
+    epochs: int = Field(default=1, ge=1, le=100)
+    """Times every passage is seen while the last layer is polished."""
+    learning_rate: float = Field(default=3e-5, gt=0, le=1e-2)
+    """Highest learning rate of the polish (AdamW, linear warm-up and decay)."""
+    passages_per_batch: int = Field(default=48, ge=2)
+    """Passages per step; each is also a negative for the others' queries."""
+    neighbours: int = Field(default=4, ge=1)
+    """Passages gathered around each hard negative; 1 makes batches random."""
+    queries_per_passage: int = Field(default=3, ge=1)
+    """Queries of one passage that share its encoding in a step."""
+    negatives_per_passage: int = Field(default=0, ge=0)
+    """Mined negatives added per passage beside those that are in the batch already."""
+    temperature: float = Field(default=0.05, gt=0)
+    """Divides the cosines in InfoNCE; .05 is sentence-transformers' scale of 20."""
+    heal_epochs: float = Field(default=1.0, ge=0, le=100)
+    """Times every text is seen while the exits learn the last layer's embedding; 0 leaves it out."""
+    heal_learning_rate: float = Field(default=2e-4, gt=0, le=1e-2)
+    """Highest learning rate while the exits learn; they start far away, so it is higher."""
+    heal_texts_per_batch: int = Field(default=64, ge=1)
+    """Texts per step while the exits learn."""
+    anchor_weight: float = Field(default=2.0, ge=0)
+    """How firmly the last layer is held to its polished embedding while the exits learn."""
+    max_tokens: int = Field(default=160, ge=8)
+    """Longer passages are cut to this many tokens in training (not in evaluation)."""
+    warmup_share: float = Field(default=0.1, ge=0, lt=1)
+    """Share of the steps in which the learning rate rises."""
+    weight_decay: float = Field(default=0.01, ge=0)
+    """AdamW's decay of the weight matrices."""
+    max_gradient_norm: float = Field(default=1.0, gt=0)
+    """Gradients are scaled down to this norm."""
+    precision: Precision = "auto"
+    """auto takes bfloat16 where the processor multiplies it natively, float32 elsewhere."""
+    checkpoint_seconds: float = Field(default=60.0, gt=0)
+    """Seconds between two saves of the training state, hence the most a crash can lose."""
+    seed: int = Field(default=0, ge=0)
+    """Decides batches and dropout."""
+
+
+@stage
+def train(
+    corpus: Corpus, pairs: Pairs, triplets: Triplets, base: Checkpoint, config: TrainConfig
+) -> Checkpoint:
+    """Train `base` on the triplets: InfoNCE at the last layer, distillation at the exits.
+
+    Raises:
+        BurnishError: there is nothing to train on, or an exit is not a layer of the model.
+    """
+    from .core.batches import group_queries
+    from .model_files import load_encoder, save_encoder
+    from .phases import Phases
+
+    encoder = load_encoder(base.path)
+    exits = resolve_exits(config.exits, encoder.layers)
+    texts, documents, queries = read_examples(corpus, pairs, triplets)
+    by_passage = group_queries(queries)
+    if len(by_passage) < 2:
+        raise BurnishError(
+            f"Only {len(by_passage)} passages of the train split have a query; at least 2 are "
+            "needed. Give more documents, or lower the share of dev and test."
+        )
+    key = fingerprint(
+        triplets.fingerprint, pairs.fingerprint, corpus.fingerprint, base.fingerprint,
+        config.model_dump(mode="json"), fingerprint_code(__name__),
+    )  # fmt: skip
+    phases = Phases(encoder, exits, config, state=triplets.root / "unfinished" / f"train-{key}")
+    facts = phases.run(by_passage, texts, documents)
+    facts |= {"exits": list(exits), "layers": encoder.layers, "queries": len(queries)}
+    checkpoint = Checkpoint.commit(
+        triplets.root, lambda folder: save_encoder(encoder, folder), facts
+    )
+    phases.forget()
+    logger.info(
+        "trained on %d queries of %d passages; exits %s; loss %.3f -> %.3f",
+        len(queries), len(by_passage), list(exits), facts["first_loss"], facts["last_loss"],
+    )  # fmt: skip
+    return checkpoint
+
+
+def resolve_exits(exits: tuple[int, ...] | None, layers: int) -> tuple[int, ...]:
+    """Return the exit layers, ascending, the last layer always among them.
+
+    >>> resolve_exits(None, 6), resolve_exits((2, 4), 6)
+    ((3, 4, 5, 6), (2, 4, 6))
+    """
+    chosen = set(exits if exits is not None else range((layers + 1) // 2, layers + 1)) | {layers}
+    wrong = sorted(layer for layer in chosen if not 1 <= layer <= layers)
+    if wrong:
+        raise BurnishError(
+            f"train.exits names the layers {wrong}, but the base has layers 1 to {layers}."
+        )
+    return tuple(sorted(chosen))
+
+
+def read_examples(
+    corpus: Corpus, pairs: Pairs, triplets: Triplets
+) -> tuple[list[str], Any, "list[Query]"]:
+    """Read composed texts and document numbers by corpus row, and the training queries."""
+    import numpy as np
+
+    from .core.batches import Query
+    from .core.text import compose
+
+    passages = corpus.read()
+    rows = {passage: row for row, passage in enumerate(passages.column("passage_id").to_pylist())}
+    texts = [compose(*parts) for parts in batched_rows(passages, ("title", "section", "text"))]
+    documents = np.unique(passages.column("document_id").to_pylist(), return_inverse=True)[1]
+    asked: dict[str, str] = {}
+    masks: dict[str, dict[int, str]] = {}
+    columns = ("query_id", "query", "passage_id", "split", "masked")
+    for query_id, query, passage_id, split, masked in batched_rows(pairs.read(), columns):
+        if split == "train":
+            asked[query_id] = query
+            masks.setdefault(query_id, {})[rows[passage_id]] = masked
+    mined: dict[str, Query] = {}
+    columns = ("query_id", "passage_id", "negative_ids", "unknown_ids")
+    for query_id, passage_id, negatives, unknown in batched_rows(triplets.read(), columns):
+        row, known = rows[passage_id], mined.get(query_id)
+        # Other positives of a human query (further passages of its document) stay unknown.
+        others = {rows[passage] for passage in unknown} | masks[query_id].keys()
+        positives = {**(known.positives if known else {}), row: masks[query_id][row]}
+        mined[query_id] = Query(
+            asked[query_id],
+            positives,
+            tuple(dict.fromkeys([*(known.negatives if known else ()), *(rows[n] for n in negatives)])),
+            frozenset(others | (known.unknown if known else frozenset())) - positives.keys(),
+        )
+    return texts, documents, list(mined.values())
