@@ -69,6 +69,18 @@ class Manifest(BaseModel):
             finally:
                 shutil.rmtree(folder, ignore_errors=True)
 
+    @classmethod
+    def open(cls, folder: Path) -> Self:
+        """Return the manifest of a finished directory, wherever it was moved to.
+
+        Raises:
+            BurnishError: it is not there, or was never finished.
+        """
+        if not (folder / SIGNATURE).exists():
+            raise BurnishError(f"There is no finished {cls.__name__} in {folder}.")
+        signed = json.loads((folder / SIGNATURE).read_text())
+        return cls.model_validate({**signed, "path": folder})
+
     def check(self) -> Self:
         """Return this manifest if its directory is there, else say how to make it again."""
         if not (self.path / SIGNATURE).exists():
@@ -123,12 +135,11 @@ class Table(Manifest):
         missing = [name for name in cls.columns.names if name not in rows.column_names]
         if missing:
             raise BurnishError(f"{noun} lacks the columns {missing}; it has {rows.column_names}.")
-        table = rows.select(cls.columns.names).cast(cls.columns).combine_chunks()
         for name in cls.columns.names:
-            if table.column(name).null_count:
-                row = table.column(name).is_null().to_pylist().index(True)
+            if rows.column(name).null_count:
+                row = rows.column(name).is_null().to_pylist().index(True)
                 raise BurnishError(f"{noun}.{name} is null in row {row}; every value is required.")
-        return table
+        return rows.select(cls.columns.names).cast(cls.columns).combine_chunks()
 
     def read(self) -> pa.Table:
         """Read all rows."""

@@ -51,17 +51,28 @@ def judge(
     comparisons = []
     for name, row in opponents.items():
         found = beats(
-            np.asarray(candidate["values"]), np.asarray(row["values"]), confidence=confidence, seed=seed
+            np.asarray(candidate["values"]),
+            np.asarray(row["values"]),
+            confidence=confidence,
+            seed=seed,
         )
         comparisons.append(
             {
-                "opponent": name, "candidate": candidate["value"], "value": row["value"],
-                "difference": found.difference, "low": found.low, "high": found.high,
+                "opponent": name,
+                "candidate": candidate["value"],
+                "value": row["value"],
+                "difference": found.difference,
+                "low": found.low,
+                "high": found.high,
                 "is_beyond_chance": bool(found.is_beyond_chance),
             }  # fmt: skip
         )
     is_champion = all(row["is_beyond_chance"] for row in comparisons)
-    return Verdict(is_champion, _reason(comparisons, is_champion, metric, origin, len(candidate["values"])), comparisons)
+    return Verdict(
+        is_champion,
+        _reason(comparisons, is_champion, metric, origin, len(candidate["values"])),
+        comparisons,
+    )
 
 
 def _reason(

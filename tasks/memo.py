@@ -20,9 +20,7 @@ class Memo:
     elsewhere and renamed, so a killed process loses at most the items since the last part.
     """
 
-    def __init__(
-        self, root: Path, name: str, settings: dict[str, Any], kind: pa.DataType
-    ) -> None:
+    def __init__(self, root: Path, name: str, settings: dict[str, Any], kind: pa.DataType) -> None:
         """Open the memo `name` for these settings.
 
         Args:
@@ -81,7 +79,11 @@ class Memo:
         for part, table in enumerate(parts, start=len(self._tables)):
             for row, key in enumerate(table.column("key").to_pylist()):
                 places[key] = offsets[part] + row
-        return pa.concat_tables(tables).column("value").take(pa.array([places[key] for key in keys], pa.int64()))
+        return (
+            pa.concat_tables(tables)
+            .column("value")
+            .take(pa.array([places[key] for key in keys], pa.int64()))
+        )
 
     def _read(self, wanted: set[str]) -> dict[str, tuple[int, int]]:
         self._tables: list[pa.Table] = []

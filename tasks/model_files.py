@@ -4,35 +4,27 @@ sentence-transformers itself is needed for neither: its import takes seconds, an
 few small JSON files beside those of transformers.
 """
 
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from .contracts import BurnishError
+from .model_layout import read_json, read_layout, write_json, write_layout
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
-    from .core.encoder import Encoder, Pooling
+    from .core.backbones import Backbone
+    from .core.encoder import Encoder
 
-MODULES = ("Transformer", "Pooling", "Normalize")
-# What each pooling is called in a file, in the form that every sentence-transformers reads.
-POOLING_FLAGS: dict[str, "Pooling"] = {
-    "pooling_mode_mean_tokens": "mean",
-    "pooling_mode_cls_token": "cls",
-    "pooling_mode_max_tokens": "max",
-}
-DOCUMENT_PROMPTS = ("document", "passage", "corpus")  # names in use for it
 WEIGHTS = ("model.safetensors", "model.safetensors.index.json")
+PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl")
 # How a tokenizer was last used and where it came from: nothing that decides its tokens.
-TRACES = frozenset(
-    """
-    auto_map is_local local_files_only max_length name_or_path pad_to_multiple_of
-    special_tokens_map_file stride tokenizer_file truncation_strategy vocab_file
-    """.split()
+TRACES = (
+    *("auto_map", "is_local", "local_files_only", "name_or_path"),
+    *("special_tokens_map_file", "tokenizer_file", "vocab_file"),
+    *("max_length", "pad_to_multiple_of", "stride", "truncation_strategy"),
 )
 
 
@@ -52,98 +44,143 @@ def load_encoder(checkpoint_path: Path, device: str | None = None) -> "Encoder":
         BurnishError: this is no model, its weights are pickles or incomplete, or it embeds in a
             way that a cut model could not.
     """
-    layout = _read_layout(checkpoint_path)
-    first_position = _check_transformer(layout.transformer)
+    layout = read_layout(checkpoint_path)
+    backbone = _check_transformer(layout.transformer)
 
     import torch
 
     from .core.encoder import Encoder
 
-    model, tokenizer = _load_transformer(layout.transformer)
-    limits = [tokenizer.model_max_length, model.config.max_position_embeddings - first_position]
-    try:
-        return Encoder(
-            model=model.to(device or ("cuda" if torch.cuda.is_available() else "cpu")),
-            tokenizer=tokenizer,
-            pooling=layout.pooling,
-            normalize=layout.normalize,
-            max_tokens=min(limits if layout.max_tokens is None else [*limits, layout.max_tokens]),
-            prompts=layout.prompts,
-        )
-    except ValueError as error:
-        raise BurnishError(f"The model in {checkpoint_path} cannot be used: {error}") from error
+    device = device or ("cuda" if torch.cuda.is_available() else "cpu")
+    model = _load_model(layout.transformer, backbone, device)
+    tokenizer = _load_tokenizer(layout.transformer, lowers_case=layout.lowers_case)
+    limits = [tokenizer.model_max_length, model.config.max_position_embeddings]
+    limits[1] -= backbone.first_position
+    return Encoder(
+        model=model,
+        tokenizer=tokenizer,
+        pooling=layout.pooling,
+        normalize=layout.normalize,
+        max_tokens=min(limits if layout.max_tokens is None else [*limits, layout.max_tokens]),
+        prompts=layout.prompts,
+    )
 
 
 def save_encoder(encoder: "Encoder", path: Path) -> None:
     """Write an encoder as a folder that `SentenceTransformer(path)` and `load_encoder` read.
 
     The same encoder gives the same bytes: no dates, no paths, no trace of earlier use.
+
+    Args:
+        encoder: What to write.
+        path: The folder; made if it is not there.
     """
     path.mkdir(parents=True, exist_ok=True)
     with _quiet():
         encoder.model.save_pretrained(path)
-    _save_tokenizer(encoder, path)
-    modules = []
-    for number, name in enumerate(MODULES if encoder.normalize else MODULES[:-1]):
-        folder = f"{number}_{name}" if number else ""
-        (path / folder).mkdir(exist_ok=True)
-        # Every version of sentence-transformers knows the modules by these names.
-        kind = f"sentence_transformers.models.{name}"
-        modules.append({"idx": number, "name": str(number), "path": folder, "type": kind})
-    _write(path / "modules.json", modules)
-    flags = {flag: pooling == encoder.pooling for flag, pooling in POOLING_FLAGS.items()}
-    _write(path / "1_Pooling/config.json", {"word_embedding_dimension": encoder.dimension, **flags})
-    settings: dict[str, Any] = {"max_seq_length": encoder.max_tokens, "do_lower_case": False}
-    if encoder.has_pooler:
-        # Else transformers would make a random head for it and warn of that.
-        settings["model_args"] = {"add_pooling_layer": False}
-    _write(path / "sentence_bert_config.json", settings)
-    _write(
-        path / "config_sentence_transformers.json",
-        {
-            "model_type": "SentenceTransformer",
-            "prompts": {kind: encoder.prompts.get(kind, "") for kind in ("query", "document")},
-            "default_prompt_name": None,
-            "similarity_fn_name": "cosine" if encoder.normalize else "dot",
-        },
-    )
+        for file in path.glob("*.safetensors"):
+            file.chmod(0o644)  # 0600 otherwise, which would lock out another user's worker
+        _save_tokenizer(encoder, path)
+    write_layout(encoder, path)
+
+
+def _check_transformer(folder: Path) -> "Backbone":
+    """Return how the model in `folder` is built, or say why it cannot be used, before loading."""
+    from .core.backbones import backbone_of
+
+    try:
+        backbone = backbone_of(read_json(folder / "config.json").get("model_type", ""))
+    except ValueError as error:
+        raise BurnishError(f"The model in {folder} cannot be used. {error}") from error
+    if any((folder / name).exists() for name in WEIGHTS):
+        return backbone
+    if pickles := [file.name for pattern in PICKLES for file in folder.glob(pattern)]:
+        raise BurnishError(
+            f"The weights in {folder} are pickles ({', '.join(sorted(pickles))}), which run code "
+            "when they are read. Convert them to model.safetensors, where you trust them, by "
+            "`AutoModel.from_pretrained(folder).save_pretrained(folder)`."
+        )
+    raise BurnishError(f"There are no weights in {folder}: model.safetensors is missing.")
+
+
+def _load_model(folder: Path, backbone: "Backbone", device: str) -> "PreTrainedModel":
+    import torch
+    from safetensors import SafetensorError
+    from transformers import AutoModel
+
+    without_head = {"add_pooling_layer": False} if backbone.has_pooler else {}
+    try:
+        with _quiet():
+            model, found = AutoModel.from_pretrained(
+                folder,
+                dtype=torch.float32,
+                use_safetensors=True,
+                local_files_only=True,
+                trust_remote_code=False,
+                output_loading_info=True,
+                **without_head,
+            )
+    except (OSError, ValueError, RuntimeError, SafetensorError) as error:
+        raise BurnishError(f"The model in {folder} cannot be loaded: {error}") from error
+    # transformers would fill these with random numbers and go on.
+    if missing := sorted(found["missing_keys"]):
+        raise BurnishError(
+            f"The weights in {folder} lack {len(missing)} tensors that its config.json asks for, "
+            f"{missing[0]} among them. The model is incomplete, or was cut without its "
+            "configuration; fetch it again."
+        )
+    loaded: PreTrainedModel = model.to(device).eval()
+    return loaded
+
+
+def _load_tokenizer(folder: Path, *, lowers_case: bool) -> "PreTrainedTokenizerFast":
+    from transformers import AutoTokenizer, PreTrainedTokenizerFast
+
+    try:
+        with _quiet():
+            tokenizer = AutoTokenizer.from_pretrained(
+                folder, local_files_only=True, trust_remote_code=False
+            )
+    except (OSError, ValueError, KeyError) as error:
+        raise BurnishError(f"The tokenizer in {folder} cannot be loaded: {error}") from error
+    assert isinstance(tokenizer, PreTrainedTokenizerFast)
+    if len(tokenizer) <= len(tokenizer.all_special_ids):  # what transformers makes of no files
+        raise BurnishError(f"The tokenizer in {folder} knows no words: its tokenizer.json is gone.")
+    if tokenizer.pad_token_id is None:
+        raise BurnishError(
+            f"The tokenizer in {folder} has no padding token; set `pad_token` in its "
+            "tokenizer_config.json."
+        )
+    normalizer = tokenizer.backend_tokenizer.normalizer
+    if lowers_case and (normalizer is None or normalizer.normalize_str("A") != "a"):
+        raise BurnishError(
+            f"sentence_bert_config.json in {folder} asks for lower case, which its tokenizer does "
+            "not do. Let the tokenizer do it, or set `do_lower_case` there to false."
+        )
+    return tokenizer
 
 
 def _save_tokenizer(encoder: "Encoder", path: Path) -> None:
     backend = encoder.tokenizer.backend_tokenizer
-    backend.no_truncation()  # left there by the last call, and saved with the rest
+    backend.no_truncation()  # set by the last call, and saved with the rest
     backend.no_padding()
     encoder.tokenizer.save_pretrained(path)
-    config = _read(path / "tokenizer_config.json")
+    config = read_json(path / "tokenizer_config.json")
     kept = {name: value for name, value in config.items() if name not in TRACES}
-    _write(path / "tokenizer_config.json", {**kept, "model_max_length": encoder.max_tokens})
+    write_json(path / "tokenizer_config.json", {**kept, "model_max_length": encoder.max_tokens})
 
 
-@dataclass(frozen=True)
-class _Layout:
-    """What the files around the transformer say."""
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep transformers' progress bars and reports, one set per model, out of the log."""
+    from transformers.utils import logging
 
-    transformer: Path
-    pooling: "Pooling" = "mean"
-    normalize: bool = True
-    max_tokens: int | None = None
-    prompts: dict[str, str] | None = None
-
-
-def _read_layout(path: Path) -> _Layout:
-    if not (path / "modules.json").exists():
-        if not (path / "config.json").exists():
-            raise BurnishError(
-                f"There is no model in {path}: neither modules.json (sentence-transformers) nor "
-                "config.json (transformers) is there. Name the folder that holds one of them."
-            )
-        return _Layout(path)
-    modules = _read(path / "modules.json")
-    names = tuple(module["type"].rpartition(".")[2] for module in modules)
-    if names not in {MODULES, MODULES[:-1]}:
-        raise BurnishError(
-            f"The model in {path} is made of {', '.join(names)}; only {', '.join(MODULES)}, the "
-            "last one optional, can be tuned and cut. Choose another base model."
-        )
-    transformer = path / modules[0]["path"]
-    ...
+    verbosity, has_bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    logging.set_verbosity_error()  # type: ignore[no-untyped-call]
+    logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+    try:
+        yield
+    finally:
+        logging.set_verbosity(verbosity)
+        if has_bars:
+            logging.enable_progress_bar()  # type: ignore[no-untyped-call]

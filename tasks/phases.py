@@ -102,9 +102,7 @@ class Phases:
         schedule = Schedule(len(batches), config.learning_rate, config.warmup_share)
         return self._fit("polish", schedule, loss_at, POLISH)
 
-    def _heal(
-        self, by_passage: Mapping[int, Sequence[Query]], texts: Sequence[str]
-    ) -> list[float]:
+    def _heal(self, by_passage: Mapping[int, Sequence[Query]], texts: Sequence[str]) -> list[float]:
         config, encoder = self._config, self._encoder
         ids = encoder.tokenize([texts[row] for row in by_passage], "document")
         asked = {query.text for queries in by_passage.values() for query in queries}
@@ -156,6 +154,7 @@ class Phases:
                 precision=config.precision,
                 max_gradient_norm=config.max_gradient_norm,
                 seed=config.seed + phase,
+                has_dropout=config.has_dropout,
                 first_step=len(losses),
             ):
                 losses.append(loss)
@@ -177,17 +176,22 @@ def save_state(
     tensors["losses"] = torch.tensor(losses, dtype=torch.float64)
     with writable(file.parent):
         file.parent.mkdir(parents=True, exist_ok=True)
-        save_file({name: value.contiguous().clone() for name, value in tensors.items()}, file.with_suffix(".part"))
+        save_file(
+            {name: value.contiguous().clone() for name, value in tensors.items()},
+            file.with_suffix(".part"),
+        )
         file.with_suffix(".part").rename(file)
 
 
-def load_state(
-    file: Path, model: torch.nn.Module, optimizer: torch.optim.Optimizer
-) -> list[float]:
+def load_state(file: Path, model: torch.nn.Module, optimizer: torch.optim.Optimizer) -> list[float]:
     """Restore what `save_state` wrote; return the losses of the steps that were done."""
     tensors = load_file(file)
     model.load_state_dict(
-        {name.removeprefix("model."): value for name, value in tensors.items() if name.startswith("model.")}
+        {
+            name.removeprefix("model."): value
+            for name, value in tensors.items()
+            if name.startswith("model.")
+        }
     )
     state: dict[int, dict[str, torch.Tensor]] = {}
     for name, value in tensors.items():
@@ -208,7 +212,9 @@ def _epochs(lengths: list[int], size: int, epochs: float, seed: tuple[int, ...])
         rows = rows[np.argsort(np.asarray(lengths)[rows], kind="stable")]
         made = [rows[start : start + size].tolist() for start in range(0, len(rows), size)]
         share = min(1.0, epochs - epoch)
-        batches += [made[index] for index in random.permutation(len(made))[: round(share * len(made))]]
+        batches += [
+            made[index] for index in random.permutation(len(made))[: round(share * len(made))]
+        ]
     return batches
 
 

@@ -30,7 +30,15 @@ def progress(what: str, total: int, unit: str = "items") -> Iterator[Callable[[i
         reported = now
         left = (now - started) / max(done, 1) * max(total - done, 0)
         share = done / max(total, 1)
-        logger.info("%s: %d of %d %s (%.0f %%), about %.0f s left", what, done, total, unit, 100 * share, left)
+        logger.info(
+            "%s: %d of %d %s (%.0f %%), about %.0f s left",
+            what,
+            done,
+            total,
+            unit,
+            100 * share,
+            left,
+        )
         artifact.move(share)
 
     yield advance

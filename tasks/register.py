@@ -9,7 +9,7 @@ import numpy as np
 from pydantic import Field
 
 from .config import Config
-from .contracts import BurnishError, Checkpoint, Registration, Scores, fingerprint
+from .contracts import BurnishError, Checkpoint, Corpus, Registration, Scores, batched_rows
 from .registry import CANDIDATE, CHAMPION, MODEL_FOLDER, Registry, describe
 from .stage import stage
 
@@ -38,6 +38,7 @@ class RegisterConfig(Config):
 def register(
     cut: Checkpoint,
     base: Checkpoint,
+    corpus: Corpus,
     scores: Scores,
     opponent: Scores | None,
     lineage: dict[str, Any],
@@ -51,7 +52,8 @@ def register(
 
     Args:
         cut: The truncated model.
-        base: The model it was made from.
+        base: The model it was made from; the speed of both is compared.
+        corpus: Where the passages for that come from.
         scores: Of the tuned model at every layer, the base, and BM25.
         opponent: Of the champion on the same questions; None where there is none, or it is `cut`.
         lineage: Fingerprints and settings of all that went in; becomes tags and parameters.
@@ -61,6 +63,7 @@ def register(
         BurnishError: the registry does not answer, or gives back another model than was logged.
     """
     from .gate import judge
+    from .speed import compare_speed
 
     registry = Registry(cut.root, config.name)
     version = registry.find_checkpoint(cut.fingerprint)
@@ -68,8 +71,13 @@ def register(
         registry.end_stale_runs(cut.fingerprint)
         version = _publish(registry, cut, scores, lineage)
     agreement = _prove(registry, version, cut)
-    verdict = judge(scores, opponent, cut.facts["layer"], config.metric, config.confidence, config.seed)
+    verdict = judge(
+        scores, opponent, cut.facts["layer"], config.metric, config.confidence, config.seed
+    )
     _point(registry, version, verdict)
+    speed = compare_speed(base, cut, _sample(corpus))
+    for name, rate in speed._asdict().items():
+        registry.client.log_metric(version.run_id, f"passages_per_second_{name}", rate)
     content = {"model": config.name, "checkpoint": cut.fingerprint, "lineage": lineage,
                "moved": verdict.is_champion, "reason": verdict.reason}  # fmt: skip
     facts = {
@@ -81,6 +89,7 @@ def register(
         "reason": verdict.reason,
         "comparisons": verdict.comparisons,
         "cosine_from_registry": agreement,
+        "speed": speed._asdict(),
     }
     logger.info("version %s of %s: %s", version.version, config.name, verdict.reason)
     return Registration.commit(
@@ -153,7 +162,9 @@ def _prove(registry: Registry, version: "ModelVersion", cut: Checkpoint) -> floa
     theirs = encode_in_new_process(pulled.path, PROBES, "document")
     ours = encode_in_new_process(cut.path, PROBES, "document")
     norms = np.linalg.norm(theirs, axis=1) * np.linalg.norm(ours, axis=1)
-    agreement = float(((theirs * ours).sum(axis=1) / norms).min()) if theirs.shape == ours.shape else 0.0
+    agreement = (
+        float(((theirs * ours).sum(axis=1) / norms).min()) if theirs.shape == ours.shape else 0.0
+    )
     if agreement < 0.9999:
         raise BurnishError(
             f"Version {version.version} of {registry.name} gives other vectors than the model that "
@@ -171,6 +182,15 @@ def _point(registry: Registry, version: "ModelVersion", verdict: "Verdict") -> N
     champion = registry.find(CHAMPION)
     if verdict.is_champion and (champion is None or champion.version != number):
         client.set_registered_model_alias(registry.name, CHAMPION, number)
+
+
+def _sample(corpus: Corpus, count: int = 64) -> list[str]:
+    """Take passages evenly from the corpus."""
+    from .core.text import compose
+
+    rows = corpus.read()
+    taken = rows.take(list(range(0, rows.num_rows, max(1, rows.num_rows // count))))
+    return [compose(*parts) for parts in batched_rows(taken, ("title", "section", "text"))]
 
 
 def _tags(lineage: dict[str, Any]) -> dict[str, str]:

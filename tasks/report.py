@@ -38,7 +38,11 @@ def draw_layers(rows: Sequence[Row], chosen: int, metric: str = "ndcg@10") -> "F
             layers = [row["layer"] for row in line]
             axes.plot(layers, [row["value"] for row in line], "o-", color=colour, label=system)
             axes.fill_between(
-                layers, [r["low"] for r in line], [r["high"] for r in line], color=colour, alpha=0.15
+                layers,
+                [r["low"] for r in line],
+                [r["high"] for r in line],
+                color=colour,
+                alpha=0.15,
             )
     for row in shown:
         if row["system"] == "BM25":

@@ -1,9 +1,7 @@
 """train: polish the encoder on the pairs, then teach its exit layers to say the same."""
 
 import logging
-from collections.abc import Callable
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pydantic import Field
 
@@ -18,12 +16,11 @@ from .contracts import (
     fingerprint,
 )
 from .core.precision import Precision
-from .progress import progress
 from .stage import fingerprint_code, stage
+from .tables import Passages, read_passages, read_queries
 
 if TYPE_CHECKING:
     from .core.batches import Query
-    from .core.encoder import Encoder
 
 logger = logging.getLogger(__name__)
 
@@ -63,6 +60,8 @@ class TrainConfig(Config):
     """AdamW's decay of the weight matrices."""
     max_gradient_norm: float = Field(default=1.0, gt=0)
     """Gradients are scaled down to this norm."""
+    has_dropout: bool = False
+    """Whether dropout is on; off, a step on a CPU takes half the time and memory."""
     precision: Precision = "auto"
     """auto takes bfloat16 where the processor multiplies it natively, float32 elsewhere."""
     checkpoint_seconds: float = Field(default=60.0, gt=0)
@@ -86,7 +85,8 @@ def train(
 
     encoder = load_encoder(base.path)
     exits = resolve_exits(config.exits, encoder.layers)
-    texts, documents, queries = read_examples(corpus, pairs, triplets)
+    passages = read_passages(corpus)
+    queries = read_examples(pairs, triplets, passages)
     by_passage = group_queries(queries)
     if len(by_passage) < 2:
         raise BurnishError(
@@ -98,7 +98,7 @@ def train(
         config.model_dump(mode="json"), fingerprint_code(__name__),
     )  # fmt: skip
     phases = Phases(encoder, exits, config, state=triplets.root / "unfinished" / f"train-{key}")
-    facts = phases.run(by_passage, texts, documents)
+    facts = phases.run(by_passage, passages.texts, passages.documents)
     facts |= {"exits": list(exits), "layers": encoder.layers, "queries": len(queries)}
     checkpoint = Checkpoint.commit(
         triplets.root, lambda folder: save_encoder(encoder, folder), facts
@@ -126,37 +126,23 @@ def resolve_exits(exits: tuple[int, ...] | None, layers: int) -> tuple[int, ...]
     return tuple(sorted(chosen))
 
 
-def read_examples(
-    corpus: Corpus, pairs: Pairs, triplets: Triplets
-) -> tuple[list[str], Any, "list[Query]"]:
-    """Read composed texts and document numbers by corpus row, and the training queries."""
-    import numpy as np
-
+def read_examples(pairs: Pairs, triplets: Triplets, passages: "Passages") -> "list[Query]":
+    """Read the training queries with their positives and negatives by corpus row."""
     from .core.batches import Query
-    from .core.text import compose
 
-    passages = corpus.read()
-    rows = {passage: row for row, passage in enumerate(passages.column("passage_id").to_pylist())}
-    texts = [compose(*parts) for parts in batched_rows(passages, ("title", "section", "text"))]
-    documents = np.unique(passages.column("document_id").to_pylist(), return_inverse=True)[1]
-    asked: dict[str, str] = {}
-    masks: dict[str, dict[int, str]] = {}
-    columns = ("query_id", "query", "passage_id", "split", "masked")
-    for query_id, query, passage_id, split, masked in batched_rows(pairs.read(), columns):
-        if split == "train":
-            asked[query_id] = query
-            masks.setdefault(query_id, {})[rows[passage_id]] = masked
+    asked = {query.query_id: query for query in read_queries(pairs, passages, {"train"})}
     mined: dict[str, Query] = {}
-    columns = ("query_id", "passage_id", "negative_ids", "unknown_ids")
-    for query_id, passage_id, negatives, unknown in batched_rows(triplets.read(), columns):
-        row, known = rows[passage_id], mined.get(query_id)
-        # Other positives of a human query (further passages of its document) stay unknown.
-        others = {rows[passage] for passage in unknown} | masks[query_id].keys()
-        positives = {**(known.positives if known else {}), row: masks[query_id][row]}
+    for query_id, passage_id, negative_ids, unknown_ids in batched_rows(
+        triplets.read(), Triplets.columns.names
+    ):
+        answers = {answer.row: answer.masked for answer in asked[query_id].answers}
+        row = passages.rows[passage_id]
+        known = mined.get(query_id, Query(asked[query_id].text, {}))
+        positives = {**known.positives, row: answers[row]}
+        negatives = [*known.negatives, *(passages.rows[name] for name in negative_ids)]
+        # A document's other passages are judged with it, but may say nothing of the query.
+        unknown = known.unknown | {passages.rows[name] for name in unknown_ids} | answers.keys()
         mined[query_id] = Query(
-            asked[query_id],
-            positives,
-            tuple(dict.fromkeys([*(known.negatives if known else ()), *(rows[n] for n in negatives)])),
-            frozenset(others | (known.unknown if known else frozenset())) - positives.keys(),
+            known.text, positives, tuple(dict.fromkeys(negatives)), unknown - positives.keys()
         )
-    return texts, documents, list(mined.values())
+    return list(mined.values())

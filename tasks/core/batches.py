@@ -64,7 +64,8 @@ def plan_epoch(
     starts = range(0, len(order), passages_per_batch)
     batches = [order[start : start + passages_per_batch] for start in starts]
     if len(batches) > 1 and len(batches[-1]) == 1:  # alone, a passage has nothing to be told from
-        batches[-2] += batches.pop()
+        alone = batches.pop()
+        batches[-1] += alone
     return batches
 
 

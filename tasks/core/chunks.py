@@ -2,13 +2,10 @@
 
 import re
 import textwrap
-from bisect import bisect_left
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import pairwise
 
-import sentencex
-
+from .packing import pack
 from .text import Document, Section, compose
 
 Locate = Callable[[list[str]], list[list[int]]]
@@ -61,15 +58,15 @@ def split(
         raise ValueError(f"max_tokens = {max_tokens} leaves no room; use {special_tokens + 8}.")
     parts = _make_room(documents, locate, room)
     chunks: list[list[Chunk]] = [[] for _ in parts]
+    starts = locate([part.section.text for part in parts])
     waiting = list(range(len(parts)))
     while waiting:
-        starts = locate([parts[index].section.text for index in waiting])
-        for index, found in zip(waiting, starts, strict=True):
-            chunks[index] = list(_chunks(parts[index], found))
+        for index in waiting:
+            chunks[index] = list(_chunks(parts[index], starts[index]))
         waiting = _tighten(parts, chunks, waiting, locate, room)
     result: list[list[Chunk]] = [[] for _ in documents]
-    for part, found in zip(parts, chunks, strict=True):
-        result[part.number] += found
+    for part, chunked in zip(parts, chunks, strict=True):
+        result[part.number] += chunked
     return result
 
 
@@ -86,9 +83,10 @@ def _tighten(
     )
     again = []
     for index in done:
-        excess = max(len(next(sizes)) for _ in chunks[index]) - room
+        excess = max((len(next(sizes)) for _ in chunks[index]), default=0) - room
+        less = parts[index].room - max(excess, room // 32)  # a step that ends soon
         if excess > 0 and parts[index].room > 1:
-            parts[index] = replace(parts[index], room=max(1, parts[index].room - excess))
+            parts[index] = replace(parts[index], room=max(1, less))
             again.append(index)
     return again
 
@@ -139,106 +137,14 @@ def _clip(text: str, characters: int) -> str:
 
 def _chunks(part: _Part, starts: list[int]) -> Iterator[Chunk]:
     """Split one section, given where its tokens begin."""
-    text = part.section.text
-
-    def size(start: int, end: int) -> int:
-        return bisect_left(starts, end) - bisect_left(starts, start)
-
-    bounds = [0, *_refine(text, _sentences(text), size, part.room)]
-    sizes = [size(start, end) for start, end in pairwise(bounds)]
-    for first, last in pairwise(_pack(sizes, part.room)):
-        start, end = bounds[first], bounds[last]
-        lines = text[start:end]
-        yield Chunk(
-            part.title, part.section.heading, _tidy(lines), _move(part.section, start, lines)
-        )
-
-
-def _sentences(text: str) -> list[int]:
-    """Find where sentences and paragraphs end.
-
-    >>> _sentences("Use json.JSONDecoder. It decodes.")
-    [22, 33]
-    """
-    ends = {match.end() for match in re.finditer(r"\n[ \t]*\n\s*", text)} | {len(text)}
-    end = 0
-    for sentence in sentencex.segment("en", text):
-        end += len(sentence)
-        if end < len(text) and _is_end(text, end):
-            ends.add(end)
-    return sorted(ends)
-
-
-def _is_end(text: str, end: int) -> bool:
-    """Tell whether a sentence may end here: at white space or `。`, in code at a line's end."""
-    line = text[text.rfind("\n", 0, end) + 1 : end]
-    if re.match(r" {4}|\t|>>>|\.\.\. ", line):
-        return False
-    return not line or line[-1].isspace() or text[end].isspace() or not line[-1].isascii()
-
-
-def _refine(
-    text: str, ends: list[int], size: Callable[[int, int], int], room: int
-) -> Iterator[int]:
-    """Yield the ends of stretches that fit: of sentences, else of lines, words, characters."""
-    start = 0
-    for end in ends:
-        yield from _fitting(text, start, end, size, room, 0)
-        start = end
-
-
-_FINER = (re.compile(r"\n\s*"), re.compile(r"\s+"))
-
-
-def _fitting(
-    text: str, start: int, end: int, size: Callable[[int, int], int], room: int, level: int
-) -> Iterator[int]:
-    if size(start, end) <= room or end - start == 1:
-        yield end
-        return
-    if level < len(_FINER):
-        found = {match.end() for match in _FINER[level].finditer(text, start, end)}
-        ends = sorted(found - {start} | {end})
-    else:
-        ends = [(start + end) // 2, end]
-    for stop in ends:
-        yield from _fitting(text, start, stop, size, room, level + 1)
-        start = stop
-
-
-def _pack(sizes: list[int], room: int) -> list[int]:
-    """Group neighbours into as few groups as fit, the largest as small as can be.
-
-    Args:
-        sizes: Tokens of each stretch.
-        room: Most tokens of a group; a stretch over it is a group by itself.
-
-    Returns:
-        Where groups begin and end, from 0 to `len(sizes)`.
-
-    >>> _pack([4, 4, 4, 1], room=8), _pack([5, 5, 5, 1, 1, 1], room=10)
-    ([0, 2, 4], [0, 2, 6])
-    """
-    breaks = _fill(sizes, room)
-    low, high = -(-sum(sizes) // max(len(breaks) - 1, 1)), room
-    while low < high:
-        middle = (low + high) // 2
-        tighter = _fill(sizes, middle)
-        if len(tighter) <= len(breaks):
-            breaks, high = tighter, middle
-        else:
-            low = middle + 1
-    return breaks
-
-
-def _fill(sizes: list[int], room: int) -> list[int]:
-    breaks, used = [0], 0
-    for index, size in enumerate(sizes):
-        if used + size > room and index > breaks[-1]:
-            breaks.append(index)
-            used = 0
-        used += size
-    return [*breaks, len(sizes)]
+    line = 0
+    for start, end in pack(part.section.text, starts, part.room):
+        lines = part.section.text[start:end]
+        if lines.strip():
+            blank = lines[: len(lines) - len(lines.lstrip())].count("\n")
+            position = _move(part.section.position, line + blank)
+            yield Chunk(part.title, part.section.heading, _tidy(lines), position)
+        line += lines.count("\n")
 
 
 def _tidy(lines: str) -> str:
@@ -247,10 +153,11 @@ def _tidy(lines: str) -> str:
     return re.sub(r"\n{3,}", "\n\n", textwrap.dedent(lines)).strip()
 
 
-def _move(section: Section, start: int, lines: str) -> str:
-    """Say where a stretch of the section is in the source."""
-    first = re.fullmatch(r"line (\d+)", section.position)
-    if not first:
-        return section.position
-    blank = len(lines) - len(lines.lstrip())
-    return f"line {int(first[1]) + section.text.count(chr(10), 0, start + blank)}"
+def _move(position: str, lines: int) -> str:
+    """Say where a stretch is that begins some lines further down the section.
+
+    >>> _move("line 12", 3), _move("#install", 3)
+    ('line 15', '#install')
+    """
+    first = re.fullmatch(r"line (\d+)", position)
+    return f"line {int(first[1]) + lines}" if first else position

@@ -13,9 +13,9 @@ from torch.nn import functional
 from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 from .backbones import Backbone, backbone_of
+from .pooling import Pooling, pool
 
 Kind = Literal["query", "document"]
-Pooling = Literal["mean", "cls", "max"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,7 +34,7 @@ class Encoder:
         prompts: What is put before a text, by kind; a kind that is missing has none.
 
     Raises:
-        ValueError: the architecture cannot be cut, or the tokenizer cannot pad.
+        ValueError: the architecture cannot be cut.
     """
 
     model: PreTrainedModel
@@ -45,10 +45,8 @@ class Encoder:
     prompts: Mapping[str, str]
 
     def __post_init__(self) -> None:
-        if self._backbone.has_pooler:
-            self.model.pooler = None
-        if self.tokenizer.pad_token_id is None:
-            raise ValueError("The tokenizer has no padding token; set `pad_token` in its files.")
+        if self.backbone.has_pooler:
+            setattr(self.model, "pooler", None)  # noqa: B010 - typed as a module
 
     @property
     def layers(self) -> int:
@@ -66,12 +64,13 @@ class Encoder:
         return self.model.device
 
     @property
-    def _backbone(self) -> Backbone:
+    def backbone(self) -> Backbone:
+        """How the architecture is built."""
         return backbone_of(self.model.config.model_type)
 
     @property
     def _layers(self) -> nn.ModuleList:
-        layers = self.model.get_submodule(self._backbone.layers)
+        layers = self.model.get_submodule(self.backbone.layers)
         assert isinstance(layers, nn.ModuleList)
         return layers
 
@@ -164,14 +163,15 @@ class Encoder:
         """Return a copy that has the first `layer` layers only, in weights and in configuration.
 
         Raises:
-            ValueError: the model has no such layer.
+            ValueError: the model has no such layer, or none would be left: of some architectures
+                transformers cannot read a model without layers back.
         """
-        self._require(layer)
+        self._require(layer, least=1)
         shortened = replace(self, model=copy.deepcopy(self.model))
         del shortened._layers[layer:]
         config = shortened.model.config
         config.num_hidden_layers = layer
-        for name in self._backbone.per_layer:
+        for name in self.backbone.per_layer:
             setattr(config, name, getattr(config, name)[:layer])
         return shortened
 
@@ -192,14 +192,12 @@ class Encoder:
         attention = 2 * len(layers) * tokens * self.dimension  # queries · keys, weights · values
         return 2 * tokens * (weights + attention) / 1e9
 
-    def _require(self, layer: int) -> None:
-        if not 0 <= layer <= self.layers:
-            raise ValueError(f"There is no layer {layer}: the model has layers 0 to {self.layers}.")
+    def _require(self, layer: int, least: int = 0) -> None:
+        if not least <= layer <= self.layers:
+            raise ValueError(f"Layer {layer} is not one of the layers {least} to {self.layers}.")
 
     @contextmanager
-    def _watched(
-        self, layers: set[int], reached: Callable[[int, Tensor], None]
-    ) -> Iterator[None]:
+    def _watched(self, layers: set[int], reached: Callable[[int, Tensor], None]) -> Iterator[None]:
         """Call `reached` with what enters the layer after k, for each k of `layers`."""
         with ExitStack() as stack:
             for layer in layers:
@@ -211,51 +209,12 @@ class Encoder:
             yield
 
     def _finish(self, hidden: Tensor) -> Tensor:
-        norm = self._backbone.final_norm
+        norm = self.backbone.final_norm
         return hidden if norm is None else self.model.get_submodule(norm)(hidden)
 
     def _embed(self, hidden: Tensor, mask: Tensor) -> Tensor:
         pooled = pool(hidden, mask, self.pooling)
         return functional.normalize(pooled, dim=-1) if self.normalize else pooled
-
-
-def pool(hidden: Tensor, mask: Tensor, pooling: Pooling) -> Tensor:
-    """Make one vector of the vectors of a text's tokens.
-
-    Args:
-        hidden: (texts, tokens, dimension), padded on the right.
-        mask: (texts, tokens), 0 where there is padding.
-        pooling: `mean` of the tokens, their `max` in each dimension, or the first one (`cls`).
-
-    Returns:
-        (texts, dimension) float32.
-
-    >>> hidden = torch.tensor([[[1.0, -4.0], [3.0, -2.0], [9.0, 9.0]]])
-    >>> mask = torch.tensor([[1, 1, 0]])
-    >>> [pool(hidden, mask, pooling).tolist() for pooling in ("mean", "cls", "max")]
-    [[[2.0, -3.0]], [[1.0, -4.0]], [[3.0, -2.0]]]
-    """
-    return _POOLERS[pooling](hidden, mask.unsqueeze(-1)).float()
-
-
-def _mean(hidden: Tensor, mask: Tensor) -> Tensor:
-    return (hidden * mask).sum(dim=1, dtype=torch.float32) / mask.sum(dim=1)
-
-
-def _max(hidden: Tensor, mask: Tensor) -> Tensor:
-    # A padding token set to 0 would win over negative values.
-    return hidden.masked_fill(mask == 0, -torch.inf).amax(dim=1)
-
-
-def _cls(hidden: Tensor, mask: Tensor) -> Tensor:
-    return hidden[:, 0]
-
-
-_POOLERS: Mapping[Pooling, Callable[[Tensor, Tensor], Tensor]] = {
-    "mean": _mean,
-    "cls": _cls,
-    "max": _max,
-}
 
 
 def batches_by_length(lengths: Sequence[int], batch_tokens: int) -> Iterator[list[int]]:

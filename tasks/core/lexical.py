@@ -1,5 +1,6 @@
 """BM25: the baseline that knows words alone."""
 
+import logging
 from collections.abc import Callable, Sequence
 
 import bm25s
@@ -32,6 +33,7 @@ class LexicalIndex:
         self._size = len(tokens)
         self._mean_length = sum(map(len, tokens)) / max(self._size, 1)
         self._index: bm25s.BM25 | None = None
+        logging.getLogger("bm25s").setLevel(logging.WARNING)  # it sets itself to DEBUG
         if self._mean_length:  # bm25s cannot index no words at all
             self._index = bm25s.BM25(k1=K1, b=B, method="lucene")
             self._index.index(tokens, show_progress=False)

@@ -39,7 +39,7 @@ def rescore(
         scores: (queries, k) their scores.
         queries: (changes,) query of each change, in ascending order.
         passages: (changes,) passage of each change.
-        values: (changes,) its new score for that query.
+        values: (changes,) its new score for that query; -inf takes it off the list.
 
     Returns:
         Rows and scores, (queries, k + the most changes of one query), best first.
@@ -55,7 +55,7 @@ def rescore(
     changed = np.full(shape, EMPTY, dtype=np.int64)
     changed_scores = np.full(shape, -np.inf, dtype=np.float32)
     is_full = rows[queries, -1] != EMPTY
-    is_placed = ~is_full | (values >= scores[queries, -1])
+    is_placed = np.isfinite(values) & (~is_full | (values >= scores[queries, -1]))
     changed[queries, columns] = np.where(is_placed, passages, EMPTY)
     changed_scores[queries, columns] = values
     span = max(int(rows.max()), int(passages.max())) + 1

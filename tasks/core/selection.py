@@ -1,12 +1,13 @@
-"""Which layer to keep: the cheapest that is as good as the best, as far as anyone can tell."""
+"""What is good enough to keep and what is better: the layer to cut to, and the gate's question."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from .statistics import RESAMPLES, paired_bootstrap
+from .statistics import CONFIDENCE, RESAMPLES, paired_bootstrap
 
 ROUNDING = 1e-9  # a loss of exactly the tolerance is within it, whatever the last bit says
 
@@ -32,6 +33,15 @@ class Choice:
     best_layer: int
     reason: str
     rows: tuple[LayerRow, ...]
+
+
+class Comparison(NamedTuple):
+    """How much better a candidate is than its opponent, per query, and whether that is luck."""
+
+    difference: float
+    low: float
+    high: float
+    is_beyond_chance: bool
 
 
 def choose_layer(
@@ -89,6 +99,42 @@ def choose_layer(
     chosen = min(within, key=lambda row: (row.cost, -row.value, row.layer))
     reason = _reason(chosen, rows, best, allowed, series[best].size)
     return Choice(chosen.layer, best, reason, tuple(rows))
+
+
+def beats(
+    candidate: ArrayLike,
+    opponent: ArrayLike,
+    *,
+    resamples: int = RESAMPLES,
+    seed: int = 0,
+    confidence: float = CONFIDENCE,
+) -> Comparison:
+    """Tell whether `candidate` is better than `opponent` beyond chance.
+
+    It is when the whole interval of the paired difference lies above zero and enough queries
+    differ at all: a bootstrap of two queries is sure of anything, but by the sign test five
+    better ones of five still happen by chance (p = .06).
+
+    Args:
+        candidate: (queries,) values of the new system.
+        opponent: (queries,) values of the old one, of the same queries in the same order.
+        resamples: Number of resampled means.
+        seed: Seed of the resampling.
+        confidence: Confidence of the interval, and of the sign test's bound.
+
+    Raises:
+        ValueError: the two have different shapes, no queries, or a value that is not finite.
+
+    >>> beats([0.75] * 6, [0.5] * 6).is_beyond_chance, beats([0.75] * 5, [0.5] * 5).is_beyond_chance
+    (True, False)
+    """
+    interval = paired_bootstrap(
+        candidate, opponent, resamples=resamples, seed=seed, confidence=confidence
+    )
+    differing = np.count_nonzero(np.asarray(candidate) != np.asarray(opponent))
+    by_luck = 2 * 0.5**differing  # sign test, all of them in favour
+    is_beyond_chance = interval.low > 0 and by_luck <= 1 - confidence
+    return Comparison(*interval, is_beyond_chance=bool(is_beyond_chance))
 
 
 def _reason(chosen: LayerRow, rows: list[LayerRow], best: int, allowed: float, queries: int) -> str:

@@ -19,15 +19,6 @@ class Interval(NamedTuple):
     high: float
 
 
-class Comparison(NamedTuple):
-    """How much better a candidate is than its opponent, per query, and whether that is luck."""
-
-    difference: float
-    low: float
-    high: float
-    is_beyond_chance: bool
-
-
 def bootstrap_mean(
     values: ArrayLike,
     *,
@@ -113,51 +104,13 @@ def paired_bootstrap(
     >>> paired_bootstrap([0.5, 0.75], [0.25, 0.5])
     Interval(value=0.25, low=0.25, high=0.25)
     """
-    return bootstrap_mean(_differences(a, b), resamples=resamples, seed=seed, confidence=confidence)
-
-
-def beats(
-    candidate: ArrayLike,
-    opponent: ArrayLike,
-    *,
-    resamples: int = RESAMPLES,
-    seed: int = 0,
-    confidence: float = CONFIDENCE,
-) -> Comparison:
-    """Tell whether `candidate` is better than `opponent` beyond chance.
-
-    It is when the whole interval of the paired difference lies above zero and enough queries
-    differ at all: a bootstrap of two queries is sure of anything, but by the sign test five
-    better ones of five still happen by chance (p = .06).
-
-    Args:
-        candidate: (queries,) values of the new system.
-        opponent: (queries,) values of the old one, of the same queries in the same order.
-        resamples: Number of resampled means.
-        seed: Seed of the resampling.
-        confidence: Confidence of the interval, and of the sign test's bound.
-
-    Raises:
-        ValueError: the two have different shapes, no queries, or a value that is not finite.
-
-    >>> beats([0.75] * 6, [0.5] * 6).is_beyond_chance, beats([0.75] * 5, [0.5] * 5).is_beyond_chance
-    (True, False)
-    """
-    differences = _differences(candidate, opponent)
-    interval = bootstrap_mean(differences, resamples=resamples, seed=seed, confidence=confidence)
-    by_luck = 2 * 0.5 ** np.count_nonzero(differences)  # sign test, all of them in favour
-    is_beyond_chance = interval.low > 0 and by_luck <= 1 - confidence
-    return Comparison(*interval, is_beyond_chance=bool(is_beyond_chance))
-
-
-def _differences(a: ArrayLike, b: ArrayLike) -> NDArray[np.float64]:
     first, second = np.asarray(a, dtype=np.float64), np.asarray(b, dtype=np.float64)
     if first.shape != second.shape:
         raise ValueError(
             f"A paired comparison needs the same queries on both sides; the shapes are "
             f"{first.shape} and {second.shape}."
         )
-    return first - second
+    return bootstrap_mean(first - second, resamples=resamples, seed=seed, confidence=confidence)
 
 
 def _draws(queries: int, resamples: int, seed: int) -> Iterator[NDArray[np.float64]]:

@@ -5,13 +5,19 @@ import importlib
 import inspect
 import io
 import pkgutil
+import platform
 import sys
 import warnings
 from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
 from types import ModuleType
 from typing import NamedTuple
 
+from ..contracts import BurnishError, fingerprint
 from ..core.text import Document, Reject, Section
+from .files import hash_file
 
 SOURCE = "pydoc:"
 MIN_WORDS = 7  # "Return repr(self)." tells no one anything
@@ -26,7 +32,7 @@ SKIPPED = frozenset(
     pydoc_data sre_compile sre_constants sre_parse test this tkinter turtle turtledemo
     aifc asynchat asyncore audioop binhex cgi cgitb chunk crypt distutils imghdr imp lib2to3
     mailcap msilib nis nntplib ossaudiodev pipes smtpd sndhdr spwd sunau telnetlib uu xdrlib
-    """.split()
+    """.split()  # noqa: SIM905 - as a list it would take fifty lines
 )
 # Where C code whose name is not simply `_module` is meant to be imported from.
 _HOMES = {"_thread": "threading", "_collections_abc": "collections.abc", "genericpath": "os.path"}
@@ -40,6 +46,49 @@ class _Entry(NamedTuple):
     name: str
     module: str
     text: str
+
+
+@dataclass(frozen=True)
+class Pydoc:
+    """The docstrings of the standard library with the language's help topics, or of one package."""
+
+    package: str = ""
+
+    def __post_init__(self) -> None:
+        """Check that the package is there."""
+        try:
+            found = not self.package or find_spec(self.package) is not None
+        except (ImportError, ValueError):
+            found = self.package in sys.modules
+        if not found:
+            raise BurnishError(
+                f"The source {SOURCE}{self.package} names no module that can be imported here. "
+                f"Install it, correct the name, or use `{SOURCE}` for the standard library."
+            )
+
+    def fingerprint(self) -> str:
+        """Hash the interpreter, and the source files of a package that may change beside it."""
+        python = [platform.python_version(), sys.platform]
+        return fingerprint(SOURCE, self.package, python, self._files())
+
+    def read(self) -> Iterator[Document | Reject]:
+        """Yield an entry per module, class, function, and topic."""
+        return read_pydoc(self.package)
+
+    def _files(self) -> list[list[str]]:
+        spec = find_spec(self.package) if self.package else None
+        if spec is None or self.package.partition(".")[0] in sys.stdlib_module_names:
+            return []
+        folders = [Path(folder) for folder in spec.submodule_search_locations or ()]
+        files = [
+            (file.relative_to(folder).as_posix(), file)
+            for folder in folders
+            for file in folder.rglob("*")
+            if file.suffix in {".py", ".pyd", ".so"}
+        ]
+        if not folders and spec.origin and Path(spec.origin).is_file():
+            files = [(Path(spec.origin).name, Path(spec.origin))]
+        return sorted([name, hash_file(file)] for name, file in files)
 
 
 def read_pydoc(package: str = "") -> Iterator[Document | Reject]:
@@ -103,16 +152,15 @@ class _Walk:
             return
         self._met.add(id(module))
         self._gather(name, module, name, is_borrowed=False)
+        children = _submodules(module)
         # str before bytes and bytearray: of a docstring they share, people want the first
         for key in sorted(vars(module), key=lambda key: (key.startswith("byte"), key)):
             value = vars(module)[key]
-            if not key.startswith("_") and (inspect.isclass(value) or inspect.isroutine(value)):
+            # a submodule takes the place of what has its name as soon as anyone imports it
+            is_told = not key.startswith("_") and key not in children
+            if is_told and (inspect.isclass(value) or inspect.isroutine(value)):
                 self._member(key if name == "builtins" else f"{name}.{key}", value, name)
-        self._submodules(name, module)
-
-    def _submodules(self, name: str, module: ModuleType) -> None:
-        found = pkgutil.iter_modules(getattr(module, "__path__", []))
-        for child in sorted(info.name for info in found):
+        for child in children:
             if not child.startswith("_") and child not in {"test", "tests"}:
                 self.module(f"{name}.{child}")
 
@@ -132,6 +180,10 @@ class _Walk:
         if isinstance(doc, str) and doc.strip():
             text = inspect.cleandoc(doc)
             self.entries.append(_Entry(is_borrowed, len(self.entries), name, module, text))
+
+
+def _submodules(module: ModuleType) -> list[str]:
+    return sorted(info.name for info in pkgutil.iter_modules(getattr(module, "__path__", [])))
 
 
 def _is_home(module: str, owner: str | None) -> bool:

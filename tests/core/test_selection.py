@@ -1,9 +1,9 @@
-"""The cheapest layer that surely loses little: what decides, and what does not."""
+"""The cheapest layer that surely loses little, and the better model: what decides."""
 
 import numpy as np
 import pytest
 
-from tasks.core.selection import choose_layer
+from tasks.core.selection import beats, choose_layer
 from tasks.core.statistics import paired_bootstrap
 
 COSTS = {layer: float(layer) for layer in range(1, 7)}
@@ -76,3 +76,22 @@ def test_refuses_nonsense() -> None:
         choose_layer({1: np.ones(3)}, COSTS, tolerance=5)
     with pytest.raises(ValueError, match="same queries"):
         choose_layer({1: np.ones(3), 2: np.ones(4)}, COSTS, tolerance=0.05)
+
+
+def test_beats_needs_an_interval_above_zero() -> None:
+    generator = np.random.default_rng(1)
+    opponent = generator.random(100)
+    noise = generator.normal(0, 0.1, 100)
+    noise -= noise.mean()
+    assert beats(opponent + noise + 0.05, opponent).is_beyond_chance
+    assert not beats(opponent + noise + 0.005, opponent).is_beyond_chance
+    assert not beats(opponent - 0.05, opponent).is_beyond_chance
+
+
+def test_beats_is_not_fooled_by_a_handful_of_queries() -> None:
+    opponent = np.zeros(300)
+    candidate = opponent.copy()
+    candidate[:5] = 1.0  # the interval excludes zero, but five of five is a coin's luck
+    comparison = beats(candidate, opponent)
+    assert comparison.low > 0
+    assert not comparison.is_beyond_chance

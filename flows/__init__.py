@@ -1,0 +1,1 @@
+"""What a person asks for: the pipeline's flows and its command."""

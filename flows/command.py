@@ -1,0 +1,78 @@
+"""The `burnish` command: the flows' own settings are its options."""
+
+import logging
+import os
+import sys
+from typing import NoReturn
+
+# A first start migrates Prefect's database, which takes longer than its default on small machines.
+os.environ.setdefault("PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS", "300")
+os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
+os.environ.setdefault("PREFECT_LOGGING_EXTRA_LOGGERS", "tasks,flows")
+os.environ.setdefault("PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW", "ignore")
+os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")
+os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+
+from pydantic import BaseModel, ValidationError
+from pydantic_settings import (
+    BaseSettings,
+    CliApp,
+    CliSubCommand,
+    SettingsConfigDict,
+    get_subcommand,
+)
+
+from flows.retrain import RetrainConfig, retrain
+from flows.search import SearchConfig, search
+from tasks.contracts import BurnishError
+
+
+class Burnish(BaseSettings):
+    """Polish an embedding model on your documents, keep the layers it needs, publish it."""
+
+    model_config = SettingsConfigDict(
+        cli_prog_name="burnish", cli_kebab_case=True, cli_implicit_flags=True, cli_hide_none_type=True,
+        cli_avoid_json=True, use_attribute_docstrings=True, extra="forbid",
+    )  # fmt: skip
+
+    retrain: CliSubCommand[RetrainConfig]
+    """Documents in, registered model out. With no options: Python's own documentation."""
+    search: CliSubCommand[SearchConfig]
+    """Search the last corpus with the champion."""
+
+
+def run(arguments: list[str]) -> None:
+    """Parse the arguments and run the flow they name; errors a person can mend end in one line."""
+    command = _parse(arguments)
+    try:
+        if isinstance(command, RetrainConfig):
+            retrain(command)
+        elif isinstance(command, SearchConfig):
+            search(command)
+    except BurnishError as error:
+        _end(str(error))
+
+
+def main() -> None:
+    """Entry point of `burnish`."""
+    run(sys.argv[1:])
+
+
+def _parse(arguments: list[str]) -> BaseModel:
+    try:
+        parsed = CliApp.run(
+            Burnish, cli_args=arguments or ["--help"], cli_cmd_method_name="_nothing"
+        )
+    except ValidationError as error:
+        lines = [f"  --{'.'.join(map(str, e['loc'][1:]))}: {e['msg']}" for e in error.errors()]
+        _end("These options are wrong:\n" + "\n".join(lines) + "\nSee --help.")
+    command = get_subcommand(parsed)
+    assert isinstance(command, BaseModel)
+    return command
+
+
+def _end(message: str) -> NoReturn:
+    logging.getLogger(__name__).debug("ended by an error", exc_info=True)
+    sys.stderr.write(f"\nburnish: {message}\n")
+    raise SystemExit(1)

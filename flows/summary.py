@@ -1,0 +1,158 @@
+"""The closing summary: one text, for the terminal, for Prefect, and for the registry."""
+
+import base64
+import io
+import logging
+from typing import TYPE_CHECKING, Any
+
+from flows.dataset import Dataset
+from tasks.contracts import Checkpoint
+from tasks.report import Row, draw_layers, pick
+
+if TYPE_CHECKING:
+    from flows.model import Model
+
+logger = logging.getLogger(__name__)
+
+
+def summarize(base: Checkpoint, dataset: Dataset, model: "Model") -> str:
+    """Show what happened, what it gained, and what to do next; return the text (Markdown)."""
+    from prefect.artifacts import create_markdown_artifact
+    from rich.console import Console
+    from rich.markdown import Markdown
+
+    rows = model.scores.read().to_pylist()
+    if model.opponent is not None:
+        rows += model.opponent.read().to_pylist()
+    text = "\n\n".join(
+        [
+            "# What happened",
+            tell_documents(dataset),
+            tell_training(model.checkpoint.facts),
+            "## How well it finds the answers",
+            *tell_scores(rows, model.cut.facts["layer"]),
+            tell_choice(base, model),
+            tell_registration(model),
+        ]
+    )
+    Console(width=100).print(Markdown(text))
+    picture = io.BytesIO()
+    draw_layers(rows, model.cut.facts["layer"]).savefig(picture, format="svg")
+    encoded = base64.b64encode(picture.getvalue()).decode()
+    image = f"![scores by layer](data:image/svg+xml;base64,{encoded})"
+    create_markdown_artifact(f"{text}\n\n{image}", key="retrain-summary")
+    return text
+
+
+def tell_documents(dataset: Dataset) -> str:
+    """Tell what was read, set aside, generated, filtered, and mined."""
+    corpus, pairs, triplets = dataset.corpus.facts, dataset.pairs.facts, dataset.triplets.facts
+    lines = [
+        f"- **Read** {corpus['documents']:,} documents: {corpus['passages']:,} passages, "
+        f"{corpus['words']:,} words. Set aside {_reasons(corpus.get('reasons', {}))}.",
+        f"- **Queries**: {_counts(pairs)}. Set aside {_reasons(pairs.get('reasons', {}))}.",
+        f"- **Hard negatives**: {_mined(triplets)}.",
+    ]
+    return "\n".join(lines)
+
+
+def tell_training(facts: dict[str, Any]) -> str:
+    """Tell how the training went."""
+    text = (
+        f"- **Trained** on {facts['queries']:,} queries in {facts['steps']:,} steps: "
+        f"loss {facts['first_loss']:.3f} to {facts['last_loss']:.3f}."
+    )
+    if "heal_steps" in facts:
+        text += (
+            f" Exits {facts['exits']} learned the last layer's embedding in "
+            f"{facts['heal_steps']:,} steps: distance {facts['first_heal_loss']:.3f} to "
+            f"{facts['last_heal_loss']:.3f}."
+        )
+    return text
+
+
+def tell_scores(rows: list[Row], chosen: int) -> list[str]:
+    """Tell base against tuned per layer, for every kind of test question there is."""
+    sections = []
+    for origin in ("human", "synthetic"):
+        found = [row for row in rows if row["origin"] == origin and row["split"] == "test"]
+        shown = [row for row in found if row["metric"] == "ndcg@10"]
+        if not shown:
+            continue
+        questions = len(shown[0]["values"])
+        noted = {"human": "asked by people", "synthetic": "cut out of test documents"}[origin]
+        lines = [
+            f"nDCG@10 on {questions} test questions {noted}, with 95 % intervals:", "",
+            "| layer | base | tuned | recall@100 | MRR@10 | |",
+            "| ---: | :--- | :--- | :--- | :--- | :--- |",
+        ]  # fmt: skip
+        layers = sorted({row["layer"] for row in shown if row["system"] == "tuned"})
+        for layer in layers:
+            at = [row for row in found if row["layer"] == layer]
+            lines.append(
+                f"| {layer} | {_cell(at, 'base')} | {_cell(at, 'tuned')} "
+                f"| {_value(at, 'recall@100')} | {_value(at, 'mrr@10')} "
+                f"| {'**chosen**' if layer == chosen else ''} |"
+            )
+        for system in ("BM25", "champion"):
+            cell = _cell([row for row in found if row["system"] == system], system)
+            if cell:
+                lines.append(f"| | {system}: {cell} | | | | |")
+        sections.append("\n".join(lines))
+    return sections
+
+
+def tell_choice(base: Checkpoint, model: "Model") -> str:
+    """Tell the layer chosen and why, and what it is worth in size and speed."""
+    cut, speed = model.cut.facts, model.registration.facts["speed"]
+    return (
+        f"## Kept: {cut['layer']} of {cut['layers_before']} layers\n\n{cut['reason']}\n\n"
+        f"Size {cut['bytes'] / 1e6:.0f} MB, {100 * cut['bytes'] / base.facts['bytes']:.0f} % of the base's. "
+        f"Encoding {speed['ratio']:.2f} times as fast as the base "
+        f"({speed['cut']:.0f} against {speed['base']:.0f} passages a second here)."
+    )
+
+
+def tell_registration(model: "Model") -> str:
+    """Tell the version, whether the alias moved and why, and how to pull the model."""
+    facts = model.registration.facts
+    moved = "is now the **champion**" if facts["champion_moved"] else "is **not** made champion"
+    alias = "champion" if facts["champion_moved"] else "candidate"
+    where = f'mlflow.set_registry_uri("{facts["uri"]}")\n' if facts["uri"] else ""
+    return (
+        f"## Registered: version {facts['version']} of {facts['name']}\n\n"
+        f"It {moved}. {facts['reason']}\n\nPull it:\n\n"
+        f"```python\nimport mlflow\n{where}"
+        f'model = mlflow.sentence_transformers.load_model("models:/{facts["name"]}@{alias}")\n```\n\n'
+        'Search with it: `burnish search "how do I read a file line by line"`. '
+        "Every score is in the run's table and picture: `mlflow ui` with the same address."
+    )
+
+
+def _cell(rows: list[Row], system: str) -> str:
+    for row in pick(rows):
+        if row["system"] == system:
+            return f"{row['value']:.3f} ({row['low']:.3f} to {row['high']:.3f})"
+    return ""
+
+
+def _value(rows: list[Row], metric: str) -> str:
+    for row in pick(rows, metric):
+        if row["system"] == "tuned":
+            return f"{row['value']:.3f}"
+    return ""
+
+
+def _reasons(reasons: dict[str, int]) -> str:
+    if not reasons:
+        return "nothing"
+    told = sorted(reasons.items(), key=lambda item: (-item[1], item[0]))
+    return ", ".join(f"{count:,} ({reason})" for reason, count in told)
+
+
+def _counts(facts: dict[str, Any]) -> str:
+    return str(facts)
+
+
+def _mined(facts: dict[str, Any]) -> str:
+    return str(facts)

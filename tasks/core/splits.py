@@ -1,0 +1,86 @@
+"""Splits: which documents are trained on and which are kept for evaluation."""
+
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Literal
+
+Split = Literal["train", "dev", "test"]
+
+# Fewer documents than these cannot choose a layer, so small corpora give more than their fraction.
+LEAST_DOCUMENTS = 3
+LEAST_DIVISOR = 8  # but never more than one document in eight
+
+
+def draw(*parts: object) -> float:
+    """Decide by content alone: map `parts` to a number in [0, 1), the same on every machine.
+
+    >>> draw("a", 1) == draw("a", 1) != draw("a", 2)
+    True
+    """
+    return int(digest(*parts)[:12], 16) / 2**48
+
+
+def digest(*parts: object) -> str:
+    """Hash `parts` to 64 hexadecimal digits, the same on every machine."""
+    joined = "\0".join(map(str, parts))
+    return hashlib.sha256(joined.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def assign_splits(
+    document_ids: Sequence[str],
+    evaluation: Mapping[str, Split],
+    *,
+    dev_fraction: float,
+    test_fraction: float,
+) -> dict[str, Split]:
+    """Split documents by the hash of their id, so that none moves when others come and go.
+
+    In a corpus too small for its fractions, the documents that come next by hash fill dev and
+    test up to `LEAST_DOCUMENTS`; there alone, a new document can send one of these back.
+
+    Args:
+        document_ids: Documents of the corpus, in any order.
+        evaluation: Documents that answer a human dev or test question belong there.
+        dev_fraction: Share of the other documents kept to choose a layer; 0 keeps none.
+        test_fraction: Share of the other documents kept to judge the result; 0 keeps none.
+
+    Returns:
+        The split of every document.
+
+    Raises:
+        ValueError: the fractions leave nothing to train on.
+    """
+    if dev_fraction + test_fraction >= 1:
+        raise ValueError(
+            f"dev_fraction {dev_fraction} and test_fraction {test_fraction} leave nothing to "
+            "train on; their sum must be under 1."
+        )
+    draws = {document_id: draw(document_id) for document_id in document_ids}
+    splits: dict[str, Split] = {
+        document_id: evaluation.get(document_id)
+        or _by_hash(value, dev_fraction=dev_fraction, test_fraction=test_fraction)
+        for document_id, value in draws.items()
+    }
+    ordered = sorted(draws, key=lambda document_id: (draws[document_id], document_id))
+    least = min(LEAST_DOCUMENTS, len(draws) // LEAST_DIVISOR)
+    if test_fraction:
+        _fill_up(splits, ordered, "test", least)
+    if dev_fraction:
+        _fill_up(splits, reversed(ordered), "dev", least)
+    return splits
+
+
+def _by_hash(value: float, *, dev_fraction: float, test_fraction: float) -> Split:
+    if value < test_fraction:
+        return "test"
+    return "dev" if value < test_fraction + dev_fraction else "train"
+
+
+def _fill_up(splits: dict[str, Split], candidates: Iterable[str], split: Split, least: int) -> None:
+    missing = least - sum(found == split for found in splits.values())
+    for document_id in candidates:
+        if missing <= 0:
+            return
+        if splits[document_id] == "train":
+            splits[document_id] = split
+            missing -= 1

@@ -1,0 +1,149 @@
+"""What the small files of a sentence-transformers folder say about its transformer."""
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .contracts import BurnishError
+
+if TYPE_CHECKING:
+    from .core.encoder import Encoder
+    from .core.pooling import Pooling
+
+MODULES = ("Transformer", "Pooling", "Normalize")
+# What each pooling is called in a file, in the form that every sentence-transformers reads.
+POOLING_FLAGS: dict[str, "Pooling"] = {
+    "pooling_mode_mean_tokens": "mean",
+    "pooling_mode_cls_token": "cls",
+    "pooling_mode_max_tokens": "max",
+}
+DOCUMENT_PROMPTS = ("document", "passage", "corpus")  # names in use for the same thing
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How a folder turns tokens into embeddings, and where its transformer is.
+
+    The defaults are for a folder of transformers alone, which does not say.
+    """
+
+    transformer: Path
+    pooling: "Pooling" = "mean"
+    normalize: bool = True
+    max_tokens: int | None = None
+    lowers_case: bool = False
+    prompts: dict[str, str] = field(default_factory=dict)
+
+
+def read_layout(path: Path) -> Layout:
+    """Read the layout of a sentence-transformers folder, old or new, or of a plain one.
+
+    Raises:
+        BurnishError: this is no model, or it embeds in a way that a cut model could not.
+    """
+    if not (path / "modules.json").exists():
+        if not (path / "config.json").exists():
+            raise BurnishError(
+                f"There is no model in {path}: neither modules.json (sentence-transformers) nor "
+                "config.json (transformers) is there. Name the folder that holds one of them."
+            )
+        return Layout(path)
+    modules = read_json(path / "modules.json")
+    names = tuple(module["type"].rpartition(".")[2] for module in modules)
+    if names not in {MODULES, MODULES[:-1]}:
+        raise BurnishError(
+            f"The model in {path} is made of {', '.join(names)}; only {', '.join(MODULES)}, the "
+            "last of them optional, can be tuned and cut. Choose another base model."
+        )
+    transformer = path / modules[0]["path"]
+    settings = _read_first(sorted(transformer.glob("sentence_*_config.json")))
+    shared = _read_first([path / "config_sentence_transformers.json"])
+    prompts = _prompts(shared.get("prompts", {}))
+    return Layout(
+        transformer=transformer,
+        pooling=_pooling(path / modules[1]["path"] / "config.json", prompts),
+        normalize="Normalize" in names or shared.get("similarity_fn_name") in {None, "cosine"},
+        max_tokens=settings.get("max_seq_length"),
+        lowers_case=settings.get("do_lower_case", False),
+        prompts=prompts,
+    )
+
+
+def write_layout(encoder: "Encoder", path: Path) -> None:
+    """Write the files beside an encoder's transformer that make its folder sentence-transformers'.
+
+    They are in the form that its older versions read too.
+    """
+    modules = []
+    for number, name in enumerate(MODULES if encoder.normalize else MODULES[:-1]):
+        folder = f"{number}_{name}" if number else ""
+        (path / folder).mkdir(exist_ok=True)
+        kind = f"sentence_transformers.models.{name}"
+        modules.append({"idx": number, "name": str(number), "path": folder, "type": kind})
+    flags = {flag: pooling == encoder.pooling for flag, pooling in POOLING_FLAGS.items()}
+    settings: dict[str, Any] = {"max_seq_length": encoder.max_tokens, "do_lower_case": False}
+    if encoder.backbone.has_pooler:
+        # Else transformers makes the head that was left out anew, at random, and warns of it.
+        settings["model_args"] = {"add_pooling_layer": False}
+    shared = {
+        "model_type": "SentenceTransformer",
+        "prompts": {kind: encoder.prompts.get(kind, "") for kind in ("query", "document")},
+        "default_prompt_name": None,
+        "similarity_fn_name": "cosine" if encoder.normalize else "dot",
+    }
+    write_json(path / "modules.json", modules)
+    write_json(
+        path / "1_Pooling/config.json", {"word_embedding_dimension": encoder.dimension, **flags}
+    )
+    write_json(path / "sentence_bert_config.json", settings)
+    write_json(path / "config_sentence_transformers.json", shared)
+
+
+def read_json(file: Path) -> Any:  # noqa: ANN401 - whatever the file holds
+    """Read a JSON file.
+
+    Raises:
+        BurnishError: it is missing or broken.
+    """
+    try:
+        return json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise BurnishError(
+            f"{file} cannot be read: {error}. The model is incomplete; fetch it again."
+        ) from error
+
+
+def write_json(file: Path, value: object) -> None:
+    """Write a JSON file, the same bytes for the same value."""
+    text = json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False)
+    file.write_text(text + "\n", encoding="utf-8")
+
+
+def _read_first(files: list[Path]) -> dict[str, Any]:
+    found: dict[str, Any] = next((read_json(file) for file in files if file.exists()), {})
+    return found
+
+
+def _prompts(named: dict[str, str]) -> dict[str, str]:
+    document = next((named[name] for name in DOCUMENT_PROMPTS if named.get(name)), "")
+    return {"query": named.get("query") or "", "document": document}
+
+
+def _pooling(file: Path, prompts: dict[str, str]) -> "Pooling":
+    config = read_json(file)
+    if not config.get("include_prompt", True) and any(prompts.values()):
+        raise BurnishError(
+            f"{file} leaves the prompt's tokens out of the pooling, which cannot be tuned here. "
+            "Choose another base model."
+        )
+    flags = [flag for flag, is_on in config.items() if flag.startswith("pooling_mode_") and is_on]
+    modes = config.get("pooling_mode", [POOLING_FLAGS.get(flag, flag) for flag in flags])
+    modes = [modes] if isinstance(modes, str) else modes or ["mean"]
+    known = [pooling for pooling in POOLING_FLAGS.values() if [pooling] == list(modes)]
+    if not known:
+        raise BurnishError(
+            f"{file} pools by {' and '.join(modes)}; one of {', '.join(POOLING_FLAGS.values())} "
+            "is needed. Choose another base model."
+        )
+    return known[0]

@@ -1,0 +1,72 @@
+"""Batches: every passage once, hard negatives together, relations true, spans hidden."""
+
+import numpy as np
+
+from tasks.core.batches import Query, build_batch, group_queries, plan_epoch, relate
+
+# Corpus rows 0-9; rows 0 and 1 are two passages of one document.
+DOCUMENTS = np.array([0, 0, 1, 2, 3, 4, 5, 6, 7, 8])
+TEXTS = [f"title {row}\nthe text of passage {row}" for row in range(10)]
+QUERIES = [
+    Query("q0", {0: "title 0"}, negatives=(2, 5, 6), unknown=frozenset({4})),
+    Query("q1", {0: "passage 0"}, negatives=(3,)),
+    Query("q2", {2: ""}, negatives=(0,)),
+    Query("q3", {3: "", 4: ""}),
+]
+GROUPED = group_queries(QUERIES)
+
+
+def build(rows: list[int], **changed: int):  # noqa: ANN201
+    limits = {"queries_per_passage": 9, "negatives_per_passage": 1} | changed
+    return build_batch(rows, GROUPED, TEXTS, DOCUMENTS, seed=(0,), **limits)
+
+
+def test_every_passage_is_in_one_batch_and_the_seed_decides() -> None:
+    grouped = {row: [Query(str(row), {row: ""})] for row in range(101)}
+    plan = plan_epoch(grouped, passages_per_batch=10, neighbours=3, seed=(1, 2))
+    assert sorted(row for rows in plan for row in rows) == list(range(101))
+    assert all(len(rows) > 1 for rows in plan)
+    assert plan == plan_epoch(grouped, passages_per_batch=10, neighbours=3, seed=(1, 2))
+    assert plan != plan_epoch(grouped, passages_per_batch=10, neighbours=3, seed=(1, 3))
+
+
+def test_hard_negatives_share_a_batch() -> None:
+    partners = {row: row ^ 1 for row in range(100)}
+    grouped = {row: [Query("", {row: ""}, negatives=(partners[row],))] for row in range(100)}
+
+    def together(neighbours: int) -> int:
+        plan = plan_epoch(grouped, passages_per_batch=10, neighbours=neighbours, seed=(0,))
+        return sum(partners[row] in rows for rows in plan for row in rows)
+
+    assert together(2) == 100
+    assert together(1) < 40
+
+
+def test_a_document_is_there_once_with_all_its_queries_cut_out() -> None:
+    batch = build([0, 2])
+    assert len(batch.documents) == len(set(batch.documents))
+    assert "title 0" not in batch.documents[0] and "passage 0" not in batch.documents[0]
+    assert sorted(batch.queries) == ["q0", "q1", "q2"]
+
+
+def test_negatives_are_added_only_if_they_are_not_there() -> None:
+    assert len(build([0, 2], negatives_per_passage=0).documents) == 2
+    added = build([0, 2], negatives_per_passage=1).documents[2:]
+    assert len(added) == 1 and added[0] in {TEXTS[3], TEXTS[5]}
+
+
+def test_queries_of_a_passage_are_bounded() -> None:
+    assert len(build([0, 2], queries_per_passage=1).queries) == 2
+
+
+def test_relations_tell_positive_negative_and_unknown() -> None:
+    found = relate(QUERIES[:1] + QUERIES[3:], [0, 1, 2, 3, 4], DOCUMENTS)
+    #               own  same document  mined  random  likely false negative
+    assert found[0].tolist() == [1, 0, -1, -1, 0]
+    assert found[1].tolist() == [-1, -1, -1, 1, 1]
+
+
+def test_a_query_of_two_passages_is_asked_once() -> None:
+    batch = build([3, 4])
+    assert batch.queries == ["q3"]
+    assert batch.relations[0, :2].tolist() == [1, 1]

@@ -1,0 +1,200 @@
+"""Scores equal a slow evaluation written here, of the models as they are searched."""
+
+import itertools
+from collections.abc import Callable
+from math import log2
+from typing import Any, NamedTuple
+
+import numpy as np
+import pytest
+
+from tasks.contracts import BurnishError, Checkpoint, Corpus, Pairs, Scores
+from tasks.core.encoder import Encoder
+from tasks.core.text import mask
+from tasks.evaluate import EvaluateConfig, evaluate, evaluate_champion
+from tasks.model_files import load_encoder
+from tasks.retrieve import RetrieveConfig, retrieve
+
+CONFIG = EvaluateConfig(resamples=100)
+
+
+class World(NamedTuple):
+    """A corpus of documents with two passages, and questions of both origins and splits."""
+
+    corpus: Corpus
+    pairs: Pairs
+    tuned: Checkpoint
+    base: Checkpoint
+
+    def with_pairs(self, change: Callable[[dict[str, Any]], dict[str, Any]]) -> Pairs:
+        return Pairs.write(
+            self.corpus.root, [change(dict(row)) for row in self.pairs.read().to_pylist()]
+        )
+
+
+@pytest.fixture
+def world(
+    words: tuple[str, ...],
+    make_checkpoint: Callable[..., Checkpoint],
+    make_encoder: Callable[..., Encoder],
+) -> World:
+    tuned, base = make_checkpoint(make_encoder(seed=1)), make_checkpoint(make_encoder(layers=2))
+    generator = np.random.default_rng(0)
+    passages, pairs = [], []
+    for number in range(30):
+        for part in range(2):
+            text = " ".join(generator.choice(words[:90], size=12))
+            name = f"d{number:02}#{part}"
+            passages.append({"passage_id": name, "document_id": name[:3], "text": text})
+            span = " ".join(text.split()[3:8])
+            split = ("train", "dev", "test")[number % 3]
+            kinds = {"span": (span, span), "human": (" ".join(generator.choice(words[:90], 4)), "")}
+            for origin, (query, masked) in kinds.items():
+                pairs.append(
+                    {
+                        "query_id": f"{origin}-{name}", "query": query, "passage_id": name,
+                        "relevance": 1 + number % 2, "origin": origin, "split": split,
+                        "masked": masked,
+                    }
+                )  # fmt: skip
+    human = pairs[5] | {"passage_id": "d29#0", "relevance": 2}  # relevant to two documents
+    empty = dict.fromkeys(("title", "section", "source", "position"), "")
+    corpus = Corpus.write(base.root, [row | empty for row in passages])
+    return World(corpus, Pairs.write(base.root, [*pairs, human]), tuned, base)
+
+
+def slow_scores(world: World, pairs: Pairs, system: Checkpoint, layer: int, split: str) -> dict:
+    """Evaluate by loops: MaxP over all passages, the hidden one in the place of the whole one."""
+    encoder = load_encoder(system.path)
+    rows = world.corpus.read().to_pylist()
+    vectors = encoder.encode([row["text"] for row in rows], "document", [layer])[:, 0]
+    queries: dict[tuple[str, str], dict[str, Any]] = {}
+    for pair in pairs.read().to_pylist():
+        if pair["split"] == split:
+            origin = "human" if pair["origin"] == "human" else "synthetic"
+            query = queries.setdefault((origin, pair["query_id"]), {"text": pair["query"]})
+            query.setdefault("pairs", []).append(pair)
+    values: dict[tuple[str, str], list[float]] = {}
+    for (origin, _), query in sorted(queries.items()):
+        asked = encoder.encode([query["text"]], "query", [layer])[0, 0]
+        best: dict[str, float] = {}
+        for row, vector in zip(rows, vectors, strict=True):
+            for pair in query["pairs"]:
+                if pair["passage_id"] == row["passage_id"] and pair["masked"]:
+                    hidden = mask(row["text"], pair["masked"])
+                    vector = encoder.encode([hidden], "document", [layer])[0, 0]
+            score = float(asked @ vector)
+            best[row["document_id"]] = max(best.get(row["document_id"], -9), score)
+        ranking = sorted(best, key=lambda document: -best[document])
+        grades = {pair["passage_id"][:3]: pair["relevance"] for pair in query["pairs"]}
+        for metric, value in slow_metrics(ranking, grades).items():
+            values.setdefault((origin, metric), []).append(value)
+    return values
+
+
+def slow_metrics(ranking: list[str], grades: dict[str, int]) -> dict[str, float]:
+    gains = [grades.get(document, 0) for document in ranking]
+    ideal = sorted(grades.values(), reverse=True)
+    first = next((rank for rank, gain in enumerate(gains[:10], 1) if gain), 0)
+    return {
+        "ndcg@10": sum(gain / log2(i + 2) for i, gain in enumerate(gains[:10]))
+        / sum(gain / log2(i + 2) for i, gain in enumerate(ideal[:10])),
+        "recall@100": sum(gain > 0 for gain in gains[:100]) / len(grades),
+        "mrr@10": 1 / first if first else 0.0,
+    }
+
+
+def by_key(scores: Scores) -> dict[tuple, dict[str, Any]]:
+    names = ("system", "layer", "split", "origin", "metric")
+    return {tuple(row[name] for name in names): row for row in scores.read().to_pylist()}
+
+
+def test_values_equal_a_slow_evaluation(world: World) -> None:
+    found = by_key(evaluate.fn(world.tuned, world.base, world.corpus, world.pairs, CONFIG))
+    for split, system, layer in [("dev", "tuned", 1), ("test", "base", 2)]:
+        checkpoint = world.tuned if system == "tuned" else world.base
+        expected = slow_scores(world, world.pairs, checkpoint, layer, split)
+        for (origin, metric), values in expected.items():
+            row = found[system, layer, split, origin, metric]
+            assert row["values"] == pytest.approx(values, abs=1e-9)
+            assert row["value"] == pytest.approx(np.mean(values))
+            assert row["low"] <= row["value"] <= row["high"]
+
+
+def test_every_system_layer_split_origin_and_metric_has_its_row(world: World) -> None:
+    scores = evaluate.fn(world.tuned, world.base, world.corpus, world.pairs, CONFIG)
+    found = by_key(scores)
+    systems = [("tuned", 1), ("tuned", 2), ("tuned", 3), ("base", 1), ("base", 2), ("BM25", 0)]
+    rest = itertools.product(
+        ("dev", "test"), ("human", "synthetic"), ("ndcg@10", "recall@100", "mrr@10")
+    )
+    assert set(found) == {(*system, *key) for system, key in itertools.product(systems, rest)}
+    costs = [found["tuned", layer, "test", "human", "mrr@10"]["cost"] for layer in (1, 2, 3)]
+    assert costs == pytest.approx([costs[0], 2 * costs[0], 3 * costs[0]])
+    assert found["BM25", 0, "test", "human", "mrr@10"]["cost"] == 0
+    counted = {"dev human": 20, "dev synthetic": 20, "test human": 20, "test synthetic": 20}
+    assert scores.facts["questions"] == counted
+
+
+@pytest.mark.parametrize(("system", "layer"), [("tuned", 3), ("base", 1), ("BM25", 0)])
+def test_a_query_cut_out_of_its_passage_does_not_find_itself(
+    world: World, system: str, layer: int
+) -> None:
+    """Whoever copies is not rewarded: without hiding, a copied span is found far too easily."""
+    shown = world.with_pairs(lambda row: row | {"masked": ""})
+    values = {
+        name: by_key(evaluate.fn(world.tuned, world.base, world.corpus, pairs, CONFIG))
+        for name, pairs in {"hidden": world.pairs, "shown": shown}.items()
+    }
+    key = (system, layer, "test", "synthetic", "mrr@10")
+    assert values["hidden"][key]["value"] < values["shown"][key]["value"] - 0.05
+    human = (system, layer, "test", "human", "mrr@10")
+    assert values["hidden"][human]["values"] == values["shown"][human]["values"]
+
+
+def test_the_base_embeds_the_corpus_once_per_run(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    retrieve.fn(world.corpus, world.pairs, world.base, RetrieveConfig())
+    passes: list[tuple[int, set[str]]] = []
+    original = Encoder.encode
+
+    def encode(self: Encoder, texts: list[str], *args: object, **kwargs: object) -> np.ndarray:
+        passes.append((self.layers, set(texts)))
+        return original(self, texts, *args, **kwargs)
+
+    monkeypatch.setattr(Encoder, "encode", encode)
+    evaluate.fn(world.tuned, world.base, world.corpus, world.pairs, CONFIG)
+    corpus = set(world.corpus.read().column("text").to_pylist())
+    embedded = {layers: set() for layers in (2, 3)}
+    for layers, texts in passes:
+        embedded[layers] |= texts & corpus
+    assert embedded == {2: set(), 3: corpus}  # the base has 2 layers here, the tuned model 3
+
+
+def test_the_champion_is_scored_as_its_last_layer(world: World) -> None:
+    champion = evaluate_champion.fn(world.tuned, world.corpus, world.pairs, CONFIG)
+    found = by_key(champion)
+    expected = by_key(evaluate.fn(world.tuned, world.base, world.corpus, world.pairs, CONFIG))
+    assert len(found) == 2 * 2 * 3
+    for (system, layer, *key), row in found.items():
+        assert (system, layer) == ("champion", 3)
+        assert row == expected["tuned", 3, *key] | {"system": "champion"}
+
+
+def test_splits_and_origins_that_are_not_there_have_no_rows(world: World) -> None:
+    rows = [row for row in world.pairs.read().to_pylist() if row["origin"] == "human"]
+    only_test = [row for row in rows if row["split"] != "dev"]
+    pairs = Pairs.write(world.corpus.root, only_test)
+    scores = evaluate.fn(world.tuned, world.base, world.corpus, pairs, CONFIG)
+    assert {key[2:4] for key in by_key(scores)} == {("test", "human")}
+    none = Pairs.write(world.corpus.root, [row for row in rows if row["split"] == "train"])
+    with pytest.raises(BurnishError, match="no dev or test query"):
+        evaluate.fn(world.tuned, world.base, world.corpus, none, CONFIG)
+
+
+def test_running_again_gives_the_same_noun(world: World) -> None:
+    first, again = (
+        evaluate.fn(world.tuned, world.base, world.corpus, world.pairs, CONFIG) for _ in range(2)
+    )
+    assert first == again

@@ -1,0 +1,118 @@
+"""The model is cut where the dev scores say, and is proved before it is kept."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tasks.contracts import BurnishError, Checkpoint, Scores
+from tasks.core.encoder import Encoder
+from tasks.model_files import load_encoder, save_encoder
+from tasks.truncate import TruncateConfig, choose, truncate, verify_cut
+
+MakeCheckpoint = Callable[..., Checkpoint]
+LEVELS = {1: 0.3, 2: 0.79, 3: 0.8}  # layer 2 is within 5 % of layer 3, layer 1 is not
+
+
+def rows(levels: dict[int, float], **changes: Any) -> list[dict[str, Any]]:  # noqa: ANN401
+    """Make one row per layer, its values spread a little around its level."""
+    noise = np.random.default_rng(0).normal(0, 0.01, size=200)
+    return [
+        {
+            "system": "tuned",
+            "layer": layer,
+            "pooling": "mean",
+            "dimension": 32,
+            "split": "dev",
+            "origin": "synthetic",
+            "metric": "ndcg@10",
+            "value": level,
+            "low": level,
+            "high": level,
+            "cost": float(layer),
+            "values": (level + noise).tolist(),
+        }
+        | changes
+        for layer, level in levels.items()
+    ]
+
+
+def write_scores(checkpoint: Checkpoint, *parts: list[dict[str, Any]]) -> Scores:
+    return Scores.write(checkpoint.root, [row for part in parts for row in part])
+
+
+def test_cuts_proves_and_reports(
+    make_encoder: Callable[..., Encoder], make_checkpoint: MakeCheckpoint
+) -> None:
+    whole = make_encoder("modernbert", prompts={})
+    checkpoint = make_checkpoint(whole)
+    truncated = truncate.fn(checkpoint, write_scores(checkpoint, rows(LEVELS)), TruncateConfig())
+    facts = truncated.facts
+    assert (facts["layer"], facts["layers_before"], facts["best_layer"]) == (2, 3, 3)
+    assert "Layer 2" in facts["reason"]
+    assert facts["min_cosine"] >= 0.99999
+    assert facts["bytes"] < facts["bytes_before"]
+    assert json.loads((truncated.path / "manifest.json").read_text())["facts"] == facts
+    cut = load_encoder(truncated.path)
+    assert cut.layers == 2
+    assert cut.model.num_parameters() == facts["parameters"] < facts["parameters_before"]
+    expected = whole.encode(["gold mine"], "query", [2])
+    np.testing.assert_allclose(cut.encode(["gold mine"], "query", [2]), expected, atol=1e-6)
+
+
+def choose_layer_of(checkpoint: Checkpoint, *parts: list[dict[str, Any]], **settings: Any) -> int:  # noqa: ANN401
+    encoder = load_encoder(checkpoint.path)
+    config = TruncateConfig(**settings)
+    return choose(checkpoint, write_scores(checkpoint, *parts), encoder, config).layer
+
+
+def test_chooses_among_the_exits_alone(make_checkpoint: MakeCheckpoint) -> None:
+    # Layer 2 would do, but was not trained to be cut at.
+    assert choose_layer_of(make_checkpoint(exits=[1, 3]), rows(LEVELS)) == 3
+    assert choose_layer_of(make_checkpoint(exits=[1, 2, 3]), rows(LEVELS)) == 2
+
+
+def test_tolerance_decides(checkpoint: Checkpoint) -> None:
+    assert choose_layer_of(checkpoint, rows(LEVELS), tolerance=0.0) == 3
+    assert choose_layer_of(checkpoint, rows(LEVELS), tolerance=0.7) == 1
+
+
+def test_human_queries_come_before_synthetic_ones(checkpoint: Checkpoint) -> None:
+    human = rows({1: 0.8, 2: 0.8, 3: 0.8}, origin="human")
+    assert choose_layer_of(checkpoint, rows(LEVELS), human) == 1
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"system": "base"},
+        {"split": "test"},
+        {"metric": "mrr@10"},
+        {"pooling": "max"},
+        {"dimension": 16},
+    ],
+)
+def test_other_rows_have_no_say(checkpoint: Checkpoint, other: dict[str, Any]) -> None:
+    misleading = rows({1: 0.9, 2: 0.1, 3: 0.1}, **other)
+    assert choose_layer_of(checkpoint, rows(LEVELS), misleading) == 2
+    assert choose_layer_of(checkpoint, misleading, rows(LEVELS)) == 2
+
+
+def test_metric_can_be_chosen(checkpoint: Checkpoint) -> None:
+    other = rows({1: 0.8, 2: 0.8, 3: 0.8}, metric="recall@100")
+    assert choose_layer_of(checkpoint, rows(LEVELS), other, metric="recall@100") == 1
+
+
+def test_says_which_exit_has_no_score(checkpoint: Checkpoint) -> None:
+    with pytest.raises(BurnishError, match=r"no ndcg@10 of the tuned model's layers \[1, 3\]"):
+        choose_layer_of(checkpoint, rows({2: 0.5}))
+
+
+def test_wrong_vectors_are_not_kept(make_encoder: Callable[..., Encoder], tmp_path: Path) -> None:
+    encoder = make_encoder(prompts={})
+    save_encoder(encoder.cut(1), tmp_path)
+    with pytest.raises(BurnishError, match="gives other vectors than layer 2"):
+        verify_cut(encoder, 2, tmp_path)
