@@ -32,7 +32,8 @@ class Burnish(BaseSettings):
     """Polish an embedding model on your documents, keep the layers it needs, publish it."""
 
     model_config = SettingsConfigDict(
-        cli_prog_name="burnish", cli_kebab_case=True, cli_implicit_flags=True, cli_hide_none_type=True,
+        cli_prog_name="burnish", cli_kebab_case=True, cli_implicit_flags=True,
+        cli_hide_none_type=True,
         cli_avoid_json=True, use_attribute_docstrings=True, extra="forbid",
     )  # fmt: skip
 
@@ -45,6 +46,7 @@ class Burnish(BaseSettings):
 def run(arguments: list[str]) -> None:
     """Parse the arguments and run the flow they name; errors a person can mend end in one line."""
     command = _parse(arguments)
+    _show_log()
     try:
         if isinstance(command, RetrainConfig):
             retrain(command)
@@ -70,6 +72,18 @@ def _parse(arguments: list[str]) -> BaseModel:
     command = get_subcommand(parsed)
     assert isinstance(command, BaseModel)
     return command
+
+
+def _show_log() -> None:
+    """Show what stages say as Prefect shows its own: one line each, with the time."""
+    handler = logging.StreamHandler()
+    form = "%(asctime)s.%(msecs)03d | %(levelname)-7s | %(message)s"
+    handler.setFormatter(logging.Formatter(form, datefmt="%H:%M:%S"))
+    for name in ("tasks", "flows"):
+        logger = logging.getLogger(name)
+        logger.setLevel(logging.INFO)
+        logger.addHandler(handler)
+        logger.propagate = False
 
 
 def _end(message: str) -> NoReturn:

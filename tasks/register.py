@@ -1,17 +1,17 @@
-"""register: publish the cut model, prove it from the registry, and move the alias last, if at all."""
+"""register: publish the cut model, prove it from the registry, move the alias last, if at all."""
 
 import json
 import logging
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from pydantic import Field
 
 from .config import Config
-from .contracts import BurnishError, Checkpoint, Corpus, Registration, Scores, batched_rows
-from .registry import CANDIDATE, CHAMPION, MODEL_FOLDER, Registry, describe
+from .contracts import BurnishError, Checkpoint, Corpus, Registration, Scores
+from .registry import CANDIDATE, CHAMPION, Registry, describe
 from .stage import stage
+from .tables import read_passages
 
 if TYPE_CHECKING:
     from mlflow.entities.model_registry import ModelVersion
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from .gate import Verdict
 
 logger = logging.getLogger(__name__)
+
+SPEED_PASSAGES = 48  # enough that a pass takes a second or so on a small machine
 
 
 class RegisterConfig(Config):
@@ -37,6 +39,7 @@ class RegisterConfig(Config):
 @stage
 def register(
     cut: Checkpoint,
+    whole: Checkpoint,
     base: Checkpoint,
     corpus: Corpus,
     scores: Scores,
@@ -44,7 +47,7 @@ def register(
     lineage: dict[str, Any],
     config: RegisterConfig,
 ) -> Registration:
-    """Publish `cut` as a version; `champion` moves only if it beats base and champion beyond chance.
+    """Publish `cut`; `champion` moves only if it beats base and champion beyond chance.
 
     The order is what makes it safe to be killed at any moment: log and upload, register the
     version, load it from the registry in a new process and compare, then `candidate`, and
@@ -52,6 +55,7 @@ def register(
 
     Args:
         cut: The truncated model.
+        whole: The model before the cut.
         base: The model it was made from; the speed of both is compared.
         corpus: Where the passages for that come from.
         scores: Of the tuned model at every layer, the base, and BM25.
@@ -62,22 +66,25 @@ def register(
     Raises:
         BurnishError: the registry does not answer, or gives back another model than was logged.
     """
+    from .embed import hand_down
     from .gate import judge
     from .speed import compare_speed
 
+    texts = read_passages(corpus).texts
     registry = Registry(cut.root, config.name)
     version = registry.find_checkpoint(cut.fingerprint)
     if version is None:
         registry.end_stale_runs(cut.fingerprint)
         version = _publish(registry, cut, scores, lineage)
     agreement = _prove(registry, version, cut)
+    speed = compare_speed(base, cut, texts[:: max(1, len(texts) // SPEED_PASSAGES)])
+    for name, rate in speed._asdict().items():
+        registry.client.log_metric(version.run_id, f"passages_per_second_{name}", rate)
+    hand_down(cut.root, whole, cut.facts["layer"], cut, texts, "document")
     verdict = judge(
         scores, opponent, cut.facts["layer"], config.metric, config.confidence, config.seed
     )
     _point(registry, version, verdict)
-    speed = compare_speed(base, cut, _sample(corpus))
-    for name, rate in speed._asdict().items():
-        registry.client.log_metric(version.run_id, f"passages_per_second_{name}", rate)
     content = {"model": config.name, "checkpoint": cut.fingerprint, "lineage": lineage,
                "moved": verdict.is_champion, "reason": verdict.reason}  # fmt: skip
     facts = {
@@ -156,16 +163,19 @@ def _log_model(cut: Checkpoint, lineage: dict[str, Any]) -> str:
 
 def _prove(registry: Registry, version: "ModelVersion", cut: Checkpoint) -> float:
     """Load the version from the registry in a new process; return its lowest cosine with `cut`."""
-    from .verify import PROBES, encode_in_new_process
+    from .model_files import load_encoder
+    from .verify import MIN_COSINE, PROBES, distinct_kinds, encode_in_new_process, lowest_cosine
 
+    encoder = load_encoder(cut.path)
     pulled = registry.pull(version).checkpoint
-    theirs = encode_in_new_process(pulled.path, PROBES, "document")
-    ours = encode_in_new_process(cut.path, PROBES, "document")
-    norms = np.linalg.norm(theirs, axis=1) * np.linalg.norm(ours, axis=1)
-    agreement = (
-        float(((theirs * ours).sum(axis=1) / norms).min()) if theirs.shape == ours.shape else 0.0
+    agreement = min(
+        lowest_cosine(
+            encode_in_new_process(pulled.path, PROBES, kind),
+            encoder.encode(PROBES, kind, [encoder.layers])[:, 0],
+        )
+        for kind in distinct_kinds(encoder)
     )
-    if agreement < 0.9999:
+    if agreement < MIN_COSINE:
         raise BurnishError(
             f"Version {version.version} of {registry.name} gives other vectors than the model that "
             f"was logged (lowest cosine {agreement:.5f}). No alias was moved; delete the version "
@@ -182,15 +192,6 @@ def _point(registry: Registry, version: "ModelVersion", verdict: "Verdict") -> N
     champion = registry.find(CHAMPION)
     if verdict.is_champion and (champion is None or champion.version != number):
         client.set_registered_model_alias(registry.name, CHAMPION, number)
-
-
-def _sample(corpus: Corpus, count: int = 64) -> list[str]:
-    """Take passages evenly from the corpus."""
-    from .core.text import compose
-
-    rows = corpus.read()
-    taken = rows.take(list(range(0, rows.num_rows, max(1, rows.num_rows // count))))
-    return [compose(*parts) for parts in batched_rows(taken, ("title", "section", "text"))]
 
 
 def _tags(lineage: dict[str, Any]) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""The model registry: MLflow, on SQLite below the root unless MLFLOW_TRACKING_URI says otherwise."""
+"""The model registry: MLflow, on SQLite below the root unless MLFLOW_TRACKING_URI is set."""
 
 import logging
 import os

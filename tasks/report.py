@@ -28,6 +28,7 @@ def draw_layers(rows: Sequence[Row], chosen: int, metric: str = "ndcg@10") -> "F
 
     mpl.use("Agg")
     from matplotlib.figure import Figure
+    from matplotlib.ticker import MaxNLocator
 
     shown = pick(rows, metric)
     figure = Figure(figsize=(7, 4.2), layout="constrained")
@@ -54,7 +55,7 @@ def draw_layers(rows: Sequence[Row], chosen: int, metric: str = "ndcg@10") -> "F
         xlabel="layer", ylabel=metric, ylim=(0, None),
         title=f"{metric} on {queries} {origin} test questions, 95 % intervals",
     )  # fmt: skip
-    axes.xaxis.get_major_locator().set_params(integer=True)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.legend()
     return figure
 

@@ -45,7 +45,7 @@ class TrainConfig(Config):
     temperature: float = Field(default=0.05, gt=0)
     """Divides the cosines in InfoNCE; .05 is sentence-transformers' scale of 20."""
     heal_epochs: float = Field(default=1.0, ge=0, le=100)
-    """Times every text is seen while the exits learn the last layer's embedding; 0 leaves it out."""
+    """Times every text is seen while the exits learn the last layer's embedding; 0 for never."""
     heal_learning_rate: float = Field(default=2e-4, gt=0, le=1e-2)
     """Highest learning rate while the exits learn; they start far away, so it is higher."""
     heal_texts_per_batch: int = Field(default=64, ge=1)

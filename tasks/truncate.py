@@ -1,7 +1,6 @@
 """truncate: keep the cheapest exit layer that is as good as the best, and really cut the rest."""
 
 import logging
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -105,10 +104,10 @@ def verify_cut(encoder: "Encoder", layer: int, folder: Path) -> float:
     Raises:
         BurnishError: the lowest cosine is below `verify.MIN_COSINE`.
     """
-    from .verify import MIN_COSINE, PROBES, encode_in_new_process, lowest_cosine
+    from .verify import MIN_COSINE, PROBES, distinct_kinds, encode_in_new_process, lowest_cosine
 
     agreement = 1.0
-    for kind in _distinct_kinds(encoder):
+    for kind in distinct_kinds(encoder):
         expected = encoder.encode(PROBES, kind, [layer])[:, 0]
         agreement = min(
             agreement, lowest_cosine(encode_in_new_process(folder, PROBES, kind), expected)
@@ -121,11 +120,6 @@ def verify_cut(encoder: "Encoder", layer: int, folder: Path) -> float:
             "sentence-transformers."
         )
     return agreement
-
-
-def _distinct_kinds(encoder: "Encoder") -> Sequence[Literal["query", "document"]]:
-    same = encoder.prompts.get("query", "") == encoder.prompts.get("document", "")
-    return ("document",) if same else ("query", "document")
 
 
 def _read_dev(scores: Scores, encoder: "Encoder", metric: str) -> list[dict[str, Any]]:

@@ -14,7 +14,7 @@ from .contracts import BurnishError
 if TYPE_CHECKING:
     import numpy as np
 
-    from .core.encoder import Kind
+    from .core.encoder import Encoder, Kind
 
 MIN_COSINE = 0.9999  # float32 on other kernels stays above .99999; another layer is far below
 
@@ -112,6 +112,12 @@ def encode_in_new_process(
             )
         embeddings: np.ndarray = np.load(vectors, allow_pickle=False)
         return embeddings
+
+
+def distinct_kinds(encoder: "Encoder") -> "Sequence[Kind]":
+    """Return the kinds of text that get different prompts: what has to be compared."""
+    same = encoder.prompts.get("query", "") == encoder.prompts.get("document", "")
+    return ("document",) if same else ("query", "document")
 
 
 def lowest_cosine(a: "np.ndarray", b: "np.ndarray") -> float:

@@ -1,4 +1,4 @@
-"""Nouns: whole or not there, refused where a column is wrong, the same name for the same content."""
+"""Nouns: whole or not there, refused where a column is wrong, named by their content."""
 
 import errno
 import subprocess

@@ -11,7 +11,7 @@ from tasks.contracts import BurnishError, Checkpoint, Corpus
 from tasks.core import chunks
 from tasks.core.text import compose
 from tasks.ingest import IngestConfig, ingest, read_aliases
-from tasks.sources import list_sources
+from tasks.sources import list_sources, parse
 
 
 def commit_base(root: Path, longest: int | None = None) -> Checkpoint:
@@ -137,7 +137,13 @@ def test_only_what_changed_is_cut_again(tmp_path: Path, monkeypatch: pytest.Monk
         cut.extend(document.document_id for document in documents)
         return split(documents, *args, **settings)
 
+    def counting_too(page):  # noqa: ANN001, ANN202
+        parsed.append(page.document_id)
+        return parse_page(page)
+
+    parse_page, parsed = parse.parse_page, []
     monkeypatch.setattr(chunks, "split", counting)
+    monkeypatch.setattr(parse, "parse_page", counting_too)
     docs = fill(tmp_path / "docs", a="# A\n\nFirst.", b="# B\n\nSecond.")
     first = run(tmp_path / "root", docs)
     assert cut == ["a.md", "b.md"]
@@ -147,6 +153,7 @@ def test_only_what_changed_is_cut_again(tmp_path: Path, monkeypatch: pytest.Monk
     run(tmp_path / "root", docs)
     assert cut == ["a.md", "b.md", "b.md"]
     run(tmp_path / "root", docs, config=IngestConfig(max_tokens=33))
+    assert parsed == ["a.md", "b.md", "b.md"]
     assert len(cut) == 5  # other settings, other chunks; a and c are one item
 
 

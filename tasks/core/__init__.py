@@ -1,0 +1,1 @@
+"""The pure half: values and arrays in, values and arrays out."""

@@ -52,7 +52,8 @@ def cosine_distance(students: Tensor, teachers: Tensor) -> Tensor:
         students: (..., n, h); every leading dimension (exit layers) shares the teachers.
         teachers: (n, h); no gradient reaches them.
 
-    >>> float(cosine_distance(torch.tensor([[[1.0, 0.0]], [[0.0, 2.0]]]), torch.tensor([[3.0, 0.0]])))
+    >>> students = torch.tensor([[[1.0, 0.0]], [[0.0, 2.0]]])
+    >>> float(cosine_distance(students, torch.tensor([[3.0, 0.0]])))
     0.5
     """
     return 1 - torch.cosine_similarity(students, teachers.detach(), dim=-1).mean()

@@ -31,6 +31,20 @@ class Document:
 
 
 @dataclass(frozen=True)
+class Page:
+    """A document that is still in the form of its file: `kind` is the suffix, `.md`.
+
+    Its title is for a text that names none.
+    """
+
+    document_id: str
+    title: str
+    kind: str
+    text: str
+    source: str
+
+
+@dataclass(frozen=True)
 class Reject:
     """What a source could not give, and why: `kind`, or `kind: details`."""
 

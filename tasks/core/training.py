@@ -21,7 +21,7 @@ class Schedule:
     warmup_share: float
 
     def rate(self, step: int) -> float:
-        """Return the learning rate of step 0, 1, …
+        """Return the learning rate of a step, counted from 0.
 
         >>> [round(Schedule(10, 1.0, 0.2).rate(step), 3) for step in range(10)]
         [0.5, 1.0, 1.0, 0.875, 0.75, 0.625, 0.5, 0.375, 0.25, 0.125]

@@ -5,10 +5,41 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+from ..core.queries import COPIED_SHARE, Query
+from ..core.vocabulary import terms, words
+from . import Made
+
+MAX_QUERY_WORDS = 50
+_NAMES = ("queries", "query", "questions", "question", "text")
 _THOUGHT = re.compile(r"<think(?:ing)?>.*?(?:</think(?:ing)?>|\Z)", re.DOTALL | re.IGNORECASE)
 _STRING = re.compile(r'"(?:[^"\\]|\\.)*"')
 _MARK = re.compile(r"\s*(?:[-*\u2022\u2013]|\(?\d{1,2}[.):]|Q\d*[.):])\s+", re.IGNORECASE)
 _QUOTES = " \t\"'`\u201c\u201d\u2018\u2019\u00ab\u00bb"
+
+
+def read_answer(answer: str, text: str, count: int) -> Made:
+    """Take the queries out of an answer; set aside those that are of no use.
+
+    Args:
+        answer: What the model said.
+        text: The composed passage it was asked about.
+        count: Most queries to take.
+    """
+    queries, reasons = [], []
+    of_passage = set(terms(text))
+    for query in parse_queries(answer)[:count]:
+        of_query = set(terms(query))
+        if len(of_query) < 2:
+            reasons.append(f"under two words: {query}")
+        elif len(words(query)) > MAX_QUERY_WORDS:
+            reasons.append(f"over {MAX_QUERY_WORDS} words: {query[:80]}")
+        elif len(of_query & of_passage) > COPIED_SHARE * len(of_passage):
+            reasons.append(f"copies the passage: {query[:80]}")
+        else:
+            queries.append(Query("question", query))
+    if not queries and not reasons:
+        reasons.append(f"unusable answer: {' '.join(answer.split())[:80] or 'empty'}")
+    return Made(tuple(queries), tuple(reasons))
 
 
 def parse_queries(answer: str) -> list[str]:
@@ -49,9 +80,6 @@ def _from_json(text: str) -> list[str] | None:
         return [string for string in cut if string not in _NAMES]
     found = list(_strings_of(value))
     return found or None
-
-
-_NAMES = ("queries", "query", "questions", "question", "text")
 
 
 def _strings(text: str) -> list[str]:

@@ -13,19 +13,16 @@ from pydantic import ConfigDict, Field, field_validator
 
 from ..config import Config
 from ..contracts import BurnishError
-from ..core.queries import COPIED_SHARE, Query
 from ..core.reading import Passage
 from ..core.splits import digest
-from ..core.vocabulary import terms, words
 from . import Made
-from .answers import parse_queries
+from .answers import read_answer
 from .chat import Chat
 from .concurrently import run_concurrently
 from .examples import EXAMPLES
 from .kept_answers import KeptAnswers
 from .prompts import Message, messages
 
-MAX_QUERY_WORDS = 50
 OUTAGE = 5  # failures in a row, or two rounds of all calls if that is more
 
 
@@ -139,7 +136,7 @@ class Endpoint:
         made = {
             key: Made((), (asked.failures[key],))
             if key in asked.failures
-            else _read(answers[key], text, self.count)
+            else read_answer(answers[key], text, self.count)
             for key, text in texts.items()
         }
         failed = [each.reasons[0] for each in made.values() if not each.queries]
@@ -171,7 +168,7 @@ class Endpoint:
                 if error is None:
                     asked.answers[key] = future.result()
                     keep(key, future.result())
-                    is_usable = bool(_read(future.result(), missing[key], self.count).queries)
+                    is_usable = bool(read_answer(future.result(), missing[key], self.count).queries)
                 else:
                     asked.failures[key] = f"endpoint failed: {self._chat.describe(error)}"
                     is_usable = False
@@ -217,22 +214,3 @@ class Endpoint:
             max_retries=config.max_retries,
             request={name: value for name, value in request.items() if value is not None},
         )
-
-
-def _read(answer: str, text: str, count: int) -> Made:
-    """Take the queries out of an answer; set aside those that are of no use."""
-    queries, reasons = [], []
-    of_passage = set(terms(text))
-    for query in parse_queries(answer)[:count]:
-        of_query = set(terms(query))
-        if len(of_query) < 2:
-            reasons.append(f"under two words: {query}")
-        elif len(words(query)) > MAX_QUERY_WORDS:
-            reasons.append(f"over {MAX_QUERY_WORDS} words: {query[:80]}")
-        elif len(of_query & of_passage) > COPIED_SHARE * len(of_passage):
-            reasons.append(f"copies the passage: {query[:80]}")
-        else:
-            queries.append(Query("question", query))
-    if not queries and not reasons:
-        reasons.append(f"unusable answer: {' '.join(answer.split())[:80] or 'empty'}")
-    return Made(tuple(queries), tuple(reasons))

@@ -1,15 +1,14 @@
 """Files as a source: a folder with all below it, a glob, or one file."""
 
 import glob
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from ..contracts import BurnishError, fingerprint
-from ..core.text import Document, Reject, Section
+from ..core.text import Document, Page, Reject, Section
 from .beir import has_judgments
 from .files import field, hash_file, read_lines, read_text
-from .outline import Parsed
 
 KINDS = (".md", ".markdown", ".txt", ".html", ".htm", ".rst", ".jsonl")
 SKIPPED = {"__pycache__", "node_modules"}  # and whatever begins with a dot
@@ -35,8 +34,8 @@ class Folder:
         files = [found for found in self._find() if not isinstance(found, Reject)]
         return fingerprint(sorted([identifier, _hash(file)] for identifier, file in files))
 
-    def read(self) -> Iterator[Document | Reject]:
-        """Yield a document per file, of `.jsonl` per line, in the order of their paths."""
+    def read(self) -> Iterator[Document | Page | Reject]:
+        """Yield a page per file, of `.jsonl` a document per line, in the order of their paths."""
         for found in self._find():
             if isinstance(found, Reject):
                 yield found
@@ -138,16 +137,13 @@ def _hash(file: Path) -> str:
         return f"unreadable: {error.strerror}"
 
 
-def _read_file(file: Path, identifier: str, place: str) -> Document | Reject:
+def _read_file(file: Path, identifier: str, place: str) -> Page | Reject:
     try:
         text = read_text(file)
     except ValueError as error:
         return Reject(identifier, place, str(error))
-    try:
-        title, sections = _parser(file.suffix.lower())(text)
-    except Exception as error:  # noqa: BLE001 - a parser's fault with one file must not end the run
-        return Reject(identifier, place, f"cannot be parsed: {type(error).__name__}: {error}")
-    return Document(identifier, title or _title(file), sections, place)
+    title = " ".join(file.stem.replace("_", " ").replace("-", " ").split())
+    return Page(identifier, title, file.suffix.lower(), text, place)
 
 
 def _read_jsonl(file: Path, identifier: str, place: str) -> Iterator[Document | Reject]:
@@ -162,24 +158,3 @@ def _read_jsonl(file: Path, identifier: str, place: str) -> Iterator[Document | 
             yield Reject(name, f"{place}:{number}", "no text: `text`, `contents`, `body` are blank")
         else:
             yield Document(name, title, (Section("", text or title, f"line {number}"),), place)
-
-
-def _title(file: Path) -> str:
-    return " ".join(file.stem.replace("_", " ").replace("-", " ").split())
-
-
-def _parser(suffix: str) -> Callable[[str], Parsed]:
-    """Return the parser of a kind of file; imported when wanted, so that `--help` is quick."""
-    if suffix in {".html", ".htm"}:
-        from .html import parse_html
-
-        return parse_html
-    if suffix == ".rst":
-        from .restructured import parse_restructured
-
-        return parse_restructured
-    if suffix == ".txt":
-        return lambda text: ("", (Section("", text, "line 1"),))
-    from .markdown import parse_markdown
-
-    return parse_markdown

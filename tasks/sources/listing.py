@@ -8,10 +8,12 @@ from typing import Protocol
 from pydantic import BaseModel, ConfigDict
 
 from ..contracts import BurnishError, fingerprint
-from ..core.text import Document, Reject
+from ..core.text import Document, Page, Reject
 from .beir import Beir, fingerprint_judgments, has_judgments
 from .folder import Folder
 from .pydoc import Pydoc
+
+NO_TEXT = "no text"
 
 
 class Source(Protocol):
@@ -20,7 +22,7 @@ class Source(Protocol):
     def fingerprint(self) -> str:
         """Hash all that decides what `read` yields."""
 
-    def read(self) -> Iterator[Document | Reject]:
+    def read(self) -> Iterator[Document | Page | Reject]:
         """Yield the documents in a stable order, and what had to be set aside."""
 
 
@@ -66,7 +68,7 @@ def list_sources(sources: Sequence[str], questions: str | None = None) -> Listin
     )
 
 
-def read_sources(sources: Sequence[str]) -> Iterator[Document | Reject]:
+def read_sources(sources: Sequence[str]) -> Iterator[Document | Page | Reject]:
     """Read all sources; an id that is taken already, and a document without text, is set aside."""
     taken: dict[str, str] = {}
     for name in sources:
@@ -75,13 +77,19 @@ def read_sources(sources: Sequence[str]) -> Iterator[Document | Reject]:
                 yield item
                 continue
             place = _place(item)
-            if not any(section.text.strip() for section in item.sections):
-                yield Reject(item.document_id, place, "no text")
+            if not has_text(item):
+                yield Reject(item.document_id, place, NO_TEXT)
             elif item.document_id in taken:
                 yield Reject(item.document_id, place, f"id taken: by {taken[item.document_id]}")
             else:
                 taken[item.document_id] = place
                 yield item
+
+
+def has_text(item: Document | Page) -> bool:
+    """Tell whether there is anything to read but white space."""
+    texts = [item.text] if isinstance(item, Page) else [part.text for part in item.sections]
+    return any(text.strip() for text in texts)
 
 
 def open_source(name: str) -> Source:
@@ -111,6 +119,7 @@ def _kind(name: str) -> str:
     return match[1].lower() if match and not Path(name).exists() else ""
 
 
-def _place(document: Document) -> str:
-    line = re.fullmatch(r"line (\d+)", document.sections[0].position if document.sections else "")
-    return f"{document.source}:{line[1]}" if line else document.source
+def _place(item: Document | Page) -> str:
+    position = item.sections[0].position if isinstance(item, Document) and item.sections else ""
+    line = re.fullmatch(r"line (\d+)", position)
+    return f"{item.source}:{line[1]}" if line else item.source

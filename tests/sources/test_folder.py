@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 
 from tasks.contracts import BurnishError
-from tasks.core.text import Document, Reject
+from tasks.core.text import Document, Page, Reject
 from tasks.sources.folder import Folder
+from tasks.sources.parse import parse_page
 
 
 def fill(folder: Path, files: dict[str, str | bytes]) -> str:
@@ -18,8 +19,13 @@ def fill(folder: Path, files: dict[str, str | bytes]) -> str:
     return folder.as_posix()
 
 
+def parsed(page: Page) -> Document:
+    title, sections = parse_page(page)
+    return Document(page.document_id, title or page.title, sections, page.source)
+
+
 def read(name: str) -> tuple[dict[str, Document], dict[str, str]]:
-    items = list(Folder(name).read())
+    items = [parsed(item) if isinstance(item, Page) else item for item in Folder(name).read()]
     documents = {item.document_id: item for item in items if isinstance(item, Document)}
     return documents, {i.document_id: i.reason for i in items if isinstance(i, Reject)}
 
@@ -167,7 +173,7 @@ def test_a_file_that_vanishes_is_set_aside(tmp_path: Path) -> None:
     first = next(items)
     (tmp_path / "b.md").unlink()
     second = next(items)
-    assert isinstance(first, Document)
+    assert isinstance(first, Page)
     assert isinstance(second, Reject)
     assert second.reason in {"unreadable: No such file or directory", "not a regular file"}
 
@@ -207,3 +213,12 @@ def test_the_fingerprint_covers_what_is_read_and_nothing_else(tmp_path: Path) ->
     assert changed != before
     (tmp_path / "a.md").rename(tmp_path / "d.md")
     assert Folder(name).fingerprint() not in {before, changed}
+
+
+def test_a_page_no_parser_takes_is_a_reason_not_a_crash(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(text: str) -> None:
+        raise RecursionError("too deep")
+
+    monkeypatch.setattr("tasks.sources.markdown.parse_markdown", fail)
+    with pytest.raises(ValueError, match="cannot be parsed: RecursionError: too deep"):
+        parse_page(Page("a.md", "a", ".md", "text", "a.md"))

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from tasks.contracts import BurnishError
-from tasks.core.text import Document, Reject
+from tasks.core.text import Page, Reject
 from tasks.sources import list_sources, read_sources
 
 
@@ -65,10 +65,10 @@ def test_beir_is_told_by_its_corpus(tmp_path: Path) -> None:
 def test_taken_ids_and_blank_documents_are_set_aside(tmp_path: Path) -> None:
     one, two = source(tmp_path / "1", a="first", b=" \n"), source(tmp_path / "2", a="second")
     items = list(read_sources([one, two]))
-    assert [i.sections[0].text for i in items if isinstance(i, Document)] == ["first"]
+    assert [i.text for i in items if isinstance(i, Page)] == ["first"]
     assert [(i.document_id, i.reason) for i in items if isinstance(i, Reject)] == [
         ("b.md", "no text"),
-        ("a.md", f"id taken: by {one}/a.md:1"),
+        ("a.md", f"id taken: by {one}/a.md"),
     ]
 
 
