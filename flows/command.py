@@ -84,6 +84,16 @@ def _show_log() -> None:
         logger.setLevel(logging.INFO)
         logger.addHandler(handler)
         logger.propagate = False
+    for name in ("prefect.flow_runs", "prefect.task_runs"):
+        logging.getLogger(name).addFilter(_leave_out_trace)
+    for name in ("httpx", "openai", "alembic", "mlflow"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+
+
+def _leave_out_trace(record: logging.LogRecord) -> bool:
+    """Drop Prefect's traceback of an error that a person can mend: it is told in one line."""
+    error = record.exc_info[1] if record.exc_info else None
+    return not isinstance(error, BurnishError)
 
 
 def _end(message: str) -> NoReturn:

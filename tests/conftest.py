@@ -70,7 +70,7 @@ SIZES: dict[str, Any] = {
 
 
 def _numbered(*tokens: str) -> dict[str, int]:
-    return {token: number for number, token in enumerate(tokens)}
+    return {token: number for number, token in enumerate(dict.fromkeys(tokens))}
 
 
 def _bert_tokenizer() -> PreTrainedTokenizerFast:

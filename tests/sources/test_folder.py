@@ -153,11 +153,12 @@ def test_hidden_files_and_pipes_are_not_opened(tmp_path: Path) -> None:
     assert rejects == {"pipe.md": "not a regular file"}
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
 def test_what_may_not_be_read_is_set_aside(tmp_path: Path) -> None:
     name = fill(tmp_path, {"a.md": "a", "b.md": "b", "c/d.md": "d"})
     (tmp_path / "b.md").chmod(0)
     (tmp_path / "c").chmod(0)
+    if os.access(tmp_path / "b.md", os.R_OK):
+        pytest.skip("root may read everything")
     documents, rejects = read(name)
     (tmp_path / "c").chmod(0o700)
     assert list(documents) == ["a.md"]

@@ -1,0 +1,104 @@
+"""The whole chain: from documents to a registered model, killed anywhere, run again."""
+
+import re
+from pathlib import Path
+
+import mlflow
+import numpy as np
+import pytest
+
+from flows.retrain import RetrainConfig, describe_settings, seeded
+from tests.flows.conftest import fingerprints, read_facts, run_child
+
+STAGES = ("ingest", "synthesize", "retrieve", "mine", "train", "evaluate", "truncate", "register")
+# A function that each stage calls when its work is nearly done and not yet signed.
+KILLED_IN = {
+    "ingest": "tasks.ingest:_select",
+    "synthesize": "tasks.synthesize:_facts",
+    "retrieve": "tasks.retrieve:_score_positives",
+    "mine": "tasks.mine:_facts",
+    "train": "tasks.phases:cosine_distance",
+    "evaluate": "tasks.evaluate:_score_bm25",
+    "truncate": "tasks.truncate:verify_cut",
+    "register": "tasks.register:_point",
+}
+
+
+def states(log: str) -> dict[str, str]:
+    """Read from the log how each stage ended: `Completed` or `Cached`."""
+    return dict(re.findall(r"Task run '(\w+)-\w+' - Finished in state (\w+)", log))
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("whole") / "root"
+
+
+def test_documents_become_a_registered_model(
+    whole: Path, options: list[str], capfd: pytest.CaptureFixture[str]
+) -> None:
+    first = run_child(["retrain", *options, f"--root={whole}"])
+    assert first.returncode == 0, first.stderr[-3000:]
+    assert states(first.stderr) == dict.fromkeys(STAGES, "Completed")
+    for told in ("60 documents", "1 empty", "not UTF-8", "Hard negatives", "Kept:", "version 1",
+                 "load_model("):  # fmt: skip
+        assert told in " ".join(first.stdout.split()), told
+
+
+def test_run_again_unchanged_every_stage_is_cached(whole: Path, options: list[str]) -> None:
+    before = fingerprints(whole)
+    again = run_child(["retrain", *options, f"--root={whole}"])
+    assert states(again.stderr) == dict.fromkeys(STAGES, "Cached")
+    assert fingerprints(whole) == before
+
+
+def test_the_registered_model_is_the_cut_one(whole: Path) -> None:
+    facts = read_facts(whole, "registration")
+    mlflow.set_registry_uri(facts["uri"]), mlflow.set_tracking_uri(facts["uri"])
+    client = mlflow.MlflowClient()
+    version = client.get_model_version_by_alias("burnish", "candidate")
+    assert version.version == facts["version"] == "1"
+    run = client.get_run(version.run_id)
+    assert run.info.status == "FINISHED"
+    history = client.get_metric_history(version.run_id, "test_human_tuned_ndcg_at_10")
+    assert sorted(point.step for point in history) == [1, 2, 3]
+    assert {"layers.json", "layers.png", "lineage.json"} <= {
+        file.path for file in client.list_artifacts(version.run_id)
+    }
+    pulled = mlflow.sentence_transformers.load_model("models:/burnish@candidate")
+    layers = next(f for f in pulled[0].auto_model.encoder.layer.children()) and len(
+        pulled[0].auto_model.encoder.layer
+    )
+    assert layers == pulled[0].auto_model.config.num_hidden_layers == facts["layer"]
+    answered = mlflow.pyfunc.load_model("models:/burnish@candidate").predict({"input": ["gold"]})
+    embedding = answered["data"][0]["embedding"]
+    assert np.allclose(embedding, pulled.encode("gold"), atol=1e-5)
+
+
+def test_killed_in_every_stage_it_goes_on_and_ends_the_same(
+    whole: Path, tmp_path: Path, options: list[str]
+) -> None:
+    root = tmp_path / "root"
+    arguments = ["retrain", *options, f"--root={root}"]
+    for number, stage in enumerate(STAGES):
+        killed = run_child(arguments, killed_in=KILLED_IN[stage])
+        assert killed.returncode == -9, (stage, killed.stderr[-3000:])
+        assert states(killed.stderr) == dict.fromkeys(STAGES[:number], "Cached") | (
+            {STAGES[number - 1]: "Completed"} if number else {}
+        ), stage
+    ended = run_child(arguments)
+    assert ended.returncode == 0, ended.stderr[-3000:]
+    assert states(ended.stderr) == dict.fromkeys(STAGES[:-1], "Cached") | {"register": "Completed"}
+    assert fingerprints(root) == fingerprints(whole)
+    assert read_facts(root, "registration")["version"] == "1"
+
+
+def test_one_seed_reaches_every_stage_that_names_none() -> None:
+    config = RetrainConfig.model_validate({"seed": 7, "train": {"seed": 3}})
+    stages = seeded(config)
+    assert (stages.synthesize.seed, stages.train.seed, stages.evaluate.seed) == (7, 3, 7)
+
+
+def test_no_secret_is_among_the_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-very-secret")
+    assert "sk-very-secret" not in str(describe_settings(RetrainConfig()))
