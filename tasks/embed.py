@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
     from .core.encoder import Encoder, Kind
 
-BATCH_TOKENS = 16384
 # Texts between two writes: a kill loses a minute of work on a small machine.
 PART_TEXTS = 512
 
@@ -28,7 +27,7 @@ def embed(
     texts: Sequence[str],
     kind: "Kind",
     layers: Sequence[int],
-    batch_tokens: int = BATCH_TOKENS,
+    batch_tokens: int | None = None,
     what: str = "embedding",
     *,
     encoder: "Encoder | None" = None,
@@ -45,7 +44,8 @@ def embed(
         texts: Any number of texts; equal ones are embedded once.
         kind: Which prompt they get.
         layers: Layers wanted, in any order; one pass gives them all.
-        batch_tokens: Tokens that go through the model at once, padding included.
+        batch_tokens: Tokens that go through the model at once, padding included; by default what
+            suits the device.
         what: What is embedded, for the progress.
         encoder: The checkpoint's encoder, where it is loaded already.
 

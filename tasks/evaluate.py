@@ -8,7 +8,7 @@ from pydantic import Field
 
 from .config import Config
 from .contracts import Checkpoint, Corpus, Pairs, Scores
-from .embed import BATCH_TOKENS, embed
+from .embed import embed
 from .progress import progress
 from .retrieve import require_faiss
 from .stage import stage
@@ -33,8 +33,9 @@ class EvaluateConfig(Config):
     """Bootstrap resamples behind every interval."""
     seed: int = Field(default=0, ge=0)
     """Decides the bootstrap."""
-    batch_tokens: int = Field(default=BATCH_TOKENS, ge=1)
-    """Tokens that go through the model at once, padding included; decides memory alone."""
+    batch_tokens: int | None = Field(default=None, ge=1)
+    """Tokens that go through the model at once, padding included; decides speed and memory alone.
+    By default what suits the device."""
 
 
 @stage

@@ -4,7 +4,7 @@ import logging
 import math
 import shutil
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,7 +17,7 @@ from .contracts import writable
 from .core.batches import Query, build_batch, plan_epoch
 from .core.encoder import Encoder
 from .core.losses import cosine_distance, infonce
-from .core.training import Schedule, embed_batch, fit, make_optimizer
+from .core.training import Schedule, embed_batch, fast_attention, fit, make_optimizer
 from .progress import progress
 
 if TYPE_CHECKING:
@@ -41,9 +41,10 @@ class Phases:
         self, encoder: Encoder, exits: Sequence[int], config: "TrainConfig", state: Path
     ) -> None:
         """Set up; `state` is the folder where the training state is kept until the end."""
-        self._whole = encoder
         self._encoder = replace(encoder, max_tokens=min(config.max_tokens, encoder.max_tokens))
         self._exits, self._config, self._state = tuple(exits), config, state
+        # What a CPU's caches hold; a GPU wants as much as its memory takes.
+        self._tokens_per_pass = 512 if encoder.device.type == "cpu" else 65_536
 
     def run(
         self, by_passage: Mapping[int, Sequence[Query]], texts: Sequence[str], documents: np.ndarray
@@ -94,8 +95,11 @@ class Phases:
                 seed=(config.seed, POLISH, step),
             )
             last = [encoder.layers]
-            queries = embed_batch(encoder, batch.queries, "query", last)[0]
-            passages = embed_batch(encoder, batch.documents, "document", last)[0]
+            most = self._tokens_per_pass
+            queries = embed_batch(encoder, batch.queries, "query", last, tokens_per_pass=most)[0]
+            passages = embed_batch(
+                encoder, batch.documents, "document", last, tokens_per_pass=most
+            )[0]
             relations = torch.from_numpy(batch.relations).to(encoder.device)
             return infonce(queries, passages, relations, temperature=config.temperature)
 
@@ -103,10 +107,13 @@ class Phases:
         return self._fit("polish", schedule, loss_at, POLISH)
 
     def _heal(self, by_passage: Mapping[int, Sequence[Query]], texts: Sequence[str]) -> list[float]:
-        config, encoder = self._config, self._encoder
-        ids = encoder.tokenize([texts[row] for row in by_passage], "document")
-        asked = {query.text for queries in by_passage.values() for query in queries}
-        ids += encoder.tokenize(sorted(asked), "query")
+        config = self._config
+        encoder = replace(
+            self._encoder, max_tokens=min(config.heal_max_tokens, self._encoder.max_tokens)
+        )
+        passages = [texts[row] for row in by_passage]
+        asked = sorted({query.text for queries in by_passage.values() for query in queries})
+        ids = encoder.tokenize(passages, "document") + encoder.tokenize(asked, "query")
         order = _epochs(
             [len(tokens) for tokens in ids],
             config.heal_texts_per_batch,
@@ -115,15 +122,13 @@ class Phases:
         )
         if len(self._exits) < 2 or not order:
             return []
-        used = sorted({row for rows in order for row in rows})
-        teachers = torch.zeros(len(ids), encoder.dimension, device=encoder.device)
-        with progress("what the exits are to learn", len(used), "texts") as advance:
-            for rows in _by_length(used, ids):
-                with torch.inference_mode():
-                    encoder.model.eval()  # type: ignore[no-untyped-call]
-                    batch = encoder.pad([ids[row] for row in rows])
-                    teachers[rows] = encoder.forward(batch, [encoder.layers])[0]
-                advance(len(rows))
+        last = [encoder.layers]
+        with progress("what the exits are to learn", len(ids), "texts") as advance:
+            found = [
+                encoder.encode(passages, "document", last, advance=advance),
+                encoder.encode(asked, "query", last, advance=advance),
+            ]
+        teachers = torch.from_numpy(np.concatenate(found)[:, 0]).to(encoder.device)
         weights = torch.ones(len(self._exits), device=encoder.device)
         weights[-1] = config.anchor_weight
 
@@ -144,7 +149,7 @@ class Phases:
         if losses:
             logger.info("%s goes on after step %d of %d", name, len(losses), schedule.steps)
         saved = time.monotonic()
-        with progress(name, schedule.steps, "steps") as advance:
+        with progress(name, schedule.steps, "steps") as advance, fast_attention(self._encoder):
             advance(len(losses))
             for _, loss in fit(
                 self._encoder,
@@ -216,11 +221,6 @@ def _epochs(lengths: list[int], size: int, epochs: float, seed: tuple[int, ...])
             made[index] for index in random.permutation(len(made))[: round(share * len(made))]
         ]
     return batches
-
-
-def _by_length(rows: list[int], ids: list[list[int]], size: int = 64) -> Iterator[list[int]]:
-    ordered = sorted(rows, key=lambda row: len(ids[row]))
-    yield from (ordered[start : start + size] for start in range(0, len(ordered), size))
 
 
 def _mean(values: Sequence[float]) -> float:

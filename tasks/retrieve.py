@@ -7,7 +7,7 @@ from pydantic import Field
 
 from .config import Config
 from .contracts import BurnishError, Candidates, Checkpoint, Corpus, Pairs
-from .embed import BATCH_TOKENS, embed
+from .embed import embed
 from .stage import stage
 from .tables import AskedQuery, Passages, read_passages, read_queries
 
@@ -27,8 +27,9 @@ class RetrieveConfig(Config):
 
     depth: int = Field(default=100, ge=1, le=2000)
     """Passages retrieved per query: ten times what is kept, since most rules take some away."""
-    batch_tokens: int = Field(default=BATCH_TOKENS, ge=1)
-    """Tokens that go through the model at once, padding included; decides memory alone."""
+    batch_tokens: int | None = Field(default=None, ge=1)
+    """Tokens that go through the model at once, padding included; decides speed and memory alone.
+    By default what suits the device."""
 
 
 @stage
@@ -107,7 +108,7 @@ def _score_positives(
     passages: Passages,
     teacher: Checkpoint,
     encoder: "Encoder",
-    batch_tokens: int,
+    batch_tokens: int | None,
 ) -> "np.ndarray":
     """Score every query's answers in order: (answers of all queries,) float32.
 

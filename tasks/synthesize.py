@@ -50,9 +50,9 @@ class SynthesizeConfig(Config):
     """Share of the documents kept to judge the result; a hash of the id decides which."""
     use_human_train: bool = True
     """Train on people's questions too (`qrels/train.tsv`), where there are any."""
-    max_synthetic_dev: int = Field(default=1000, ge=0)
+    max_synthetic_dev: int = Field(default=300, ge=0)
     """Most made queries in dev; a hash decides which. People's questions all count."""
-    max_synthetic_test: int = Field(default=1000, ge=0)
+    max_synthetic_test: int = Field(default=300, ge=0)
     """Most made queries in test; a hash decides which. People's questions all count."""
     seed: int = 0
     """Another seed, other spans and other draws."""

@@ -50,6 +50,9 @@ class TrainConfig(Config):
     """Highest learning rate while the exits learn; they start far away, so it is higher."""
     heal_texts_per_batch: int = Field(default=64, ge=1)
     """Texts per step while the exits learn."""
+    heal_max_tokens: int = Field(default=64, ge=8)
+    """Texts are cut to this many tokens while the exits learn: they learn a function of tokens,
+    and many short texts teach it better than few long ones in the same time."""
     anchor_weight: float = Field(default=2.0, ge=0)
     """How firmly the last layer is held to its polished embedding while the exits learn."""
     max_tokens: int = Field(default=160, ge=8)

@@ -1,6 +1,7 @@
 """The training loop: steps that depend on nothing but their number, so that a resume is exact."""
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Literal
 
@@ -8,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .encoder import Encoder
+from .encoder import Encoder, batches_by_length
 from .precision import Precision
 
 
@@ -96,26 +97,44 @@ def resolve_precision(precision: Precision, device: torch.device) -> Precision:
     return "bfloat16" if has.get("avx512_bf16") or has.get("amx_bf16") else "float32"
 
 
+@contextmanager
+def fast_attention(encoder: Encoder) -> Iterator[None]:
+    """Attend in plain matrix products while training on a CPU.
+
+    PyTorch's fused attention is slower there going backward at the lengths of passages (a third of
+    a step); on a GPU it is what is fast.
+    """
+    before = encoder.model.config._attn_implementation
+    if encoder.device.type == "cpu":
+        encoder.model.set_attn_implementation("eager")
+    try:
+        yield
+    finally:
+        encoder.model.set_attn_implementation(before)
+
+
 def embed_batch(
     encoder: Encoder,
     texts: Sequence[str],
     kind: Literal["query", "document"],
     layers: Sequence[int],
     *,
-    tokens_per_pass: int = 4096,
+    tokens_per_pass: int,
 ) -> Tensor:
     """Embed texts for training, texts of like length together so that little padding is computed.
+
+    Args:
+        encoder: Gives the embeddings.
+        texts: Any number of texts.
+        kind: Which prompt they get.
+        layers: Layers wanted.
+        tokens_per_pass: Tokens that go through the model at once, padding included.
 
     Returns:
         (layers, texts, h), with gradient, in the order of `texts`.
     """
     ids = encoder.tokenize(list(texts), kind)
-    order = sorted(range(len(ids)), key=lambda row: len(ids[row]))
-    passes: list[list[int]] = [[]]
-    for row in order:
-        if passes[-1] and (len(passes[-1]) + 1) * len(ids[row]) > tokens_per_pass:
-            passes.append([])
-        passes[-1].append(row)
+    passes = list(batches_by_length([len(tokens) for tokens in ids], tokens_per_pass))
     parts = [encoder.forward(encoder.pad([ids[row] for row in rows]), layers) for rows in passes]
     places = torch.tensor(
         np.argsort([row for rows in passes for row in rows]), device=encoder.device

@@ -1,0 +1,77 @@
+"""The gate: beyond chance against base and champion both; people's questions come first."""
+
+from pathlib import Path
+
+import numpy as np
+
+from tasks.contracts import Scores
+from tasks.gate import Verdict, judge
+
+
+def row(
+    system: str, values: np.ndarray, *, layer: int = 3, origin: str = "human", split: str = "test"
+) -> dict[str, object]:
+    return {
+        "system": system, "layer": layer, "pooling": "mean", "dimension": 8, "split": split,
+        "origin": origin, "metric": "ndcg@10", "value": float(values.mean()), "low": 0.0,
+        "high": 1.0, "cost": 1.0, "values": values.tolist(),
+    }  # fmt: skip
+
+
+DRAW = np.random.default_rng(0)
+WEAK = DRAW.uniform(0, 0.5, 80)
+STRONG = WEAK + DRAW.uniform(0, 0.5, 80)
+
+
+def decide(tmp_path: Path, rows: list, opponent: list | None = None) -> Verdict:
+    against = None if opponent is None else Scores.write(tmp_path, opponent)
+    return judge(Scores.write(tmp_path, rows), against, 3, "ndcg@10", 0.95, 0)
+
+
+def test_better_than_the_base_beyond_chance_it_is_champion(tmp_path: Path) -> None:
+    verdict = decide(tmp_path, [row("tuned", STRONG), row("base", WEAK)])
+    assert verdict.is_champion
+    assert "Champion: ndcg@10 on 80 human test questions" in verdict.reason
+
+
+def test_better_by_what_may_be_chance_it_is_not(tmp_path: Path) -> None:
+    slightly = WEAK + DRAW.normal(0.005, 0.3, 80)
+    verdict = decide(tmp_path, [row("tuned", slightly), row("base", WEAK)])
+    assert not verdict.is_champion
+    assert "may be chance" in verdict.reason
+
+
+def test_better_than_the_base_but_not_than_the_champion_it_is_not(tmp_path: Path) -> None:
+    rows = [row("tuned", STRONG), row("base", WEAK)]
+    verdict = decide(tmp_path, rows, [row("champion", STRONG)])
+    assert not verdict.is_champion
+    assert [c["is_beyond_chance"] for c in verdict.comparisons] == [True, False]
+
+
+def test_the_chosen_layer_is_judged_not_the_best(tmp_path: Path) -> None:
+    rows = [
+        row("tuned", WEAK - 0.1, layer=3),
+        row("tuned", STRONG, layer=6),
+        row("base", WEAK, layer=6),
+    ]
+    assert not decide(tmp_path, rows).is_champion
+
+
+def test_the_base_is_judged_at_its_last_layer(tmp_path: Path) -> None:
+    rows = [row("tuned", WEAK), row("base", WEAK * 0, layer=1), row("base", STRONG, layer=6)]
+    assert not decide(tmp_path, rows).is_champion
+
+
+def test_people_decide_where_they_asked(tmp_path: Path) -> None:
+    rows = [
+        row("tuned", WEAK), row("base", STRONG),
+        row("tuned", STRONG, origin="synthetic"), row("base", WEAK, origin="synthetic"),
+    ]  # fmt: skip
+    assert not decide(tmp_path, rows).is_champion
+    assert decide(tmp_path, rows[2:]).is_champion
+
+
+def test_without_test_questions_nothing_is_proven(tmp_path: Path) -> None:
+    verdict = decide(tmp_path, [row("tuned", STRONG, split="dev"), row("base", WEAK, split="dev")])
+    assert not verdict.is_champion
+    assert "no test question" in verdict.reason
