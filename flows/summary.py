@@ -75,11 +75,11 @@ def tell_training(facts: dict[str, Any]) -> str:
         f"- **Trained** on {facts['queries']:,} queries in {facts['steps']:,} steps: "
         f"loss {facts['first_loss']:.3f} to {facts['last_loss']:.3f}."
     )
-    if "heal_steps" in facts:
+    if "exit_steps" in facts:
         text += (
-            f" Exits {facts['exits']} learned the last layer's embedding in "
-            f"{facts['heal_steps']:,} steps: distance {facts['first_heal_loss']:.3f} to "
-            f"{facts['last_heal_loss']:.3f}."
+            f" Before, exits {facts['exits']} learned the last layer's embedding in "
+            f"{facts['exit_steps']:,} steps: distance {facts['exit_first_loss']:.3f} to "
+            f"{facts['exit_last_loss']:.3f}."
         )
     return text
 

@@ -16,8 +16,16 @@ from safetensors.torch import load_file, save_file
 from .contracts import writable
 from .core.batches import Query, build_batch, plan_epoch
 from .core.encoder import Encoder
-from .core.losses import cosine_distance, infonce
-from .core.training import Schedule, embed_batch, fast_attention, fit, make_optimizer
+from .core.losses import cosine_distance, exit_loss
+from .core.training import (
+    Schedule,
+    blend_weights,
+    copy_weights,
+    embed_batch,
+    fast_attention,
+    fit,
+    make_optimizer,
+)
 from .progress import progress
 
 if TYPE_CHECKING:
@@ -25,16 +33,17 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-POLISH, HEAL = 1, 2  # tell the phases' random streams apart
+PREPARE, POLISH = 1, 2  # tell the phases' random streams apart
 
 
 class Phases:
-    """Polish, then heal.
+    """Prepare the exits, then polish.
 
-    polish: the last layer learns the pairs (InfoNCE).
-    heal: the exits learn the polished last layer's embedding of the training texts, while the last
-    layer is held to it. They are apart because they want learning rates that differ tenfold, and
-    because exits trained along with the pairs cost the last layer.
+    prepare: the exits learn the base's own last layer from the training texts, while that layer is
+    held to what it was. They start far away, so the learning rate is high.
+    polish: the last layer learns the pairs (InfoNCE) and the exits follow it, by the same loss at
+    a small weight and by distillation from the last layer in the same pass. The last layer comes
+    last, so that what preparing cost it is learned again.
     """
 
     def __init__(
@@ -50,20 +59,11 @@ class Phases:
         self, by_passage: Mapping[int, Sequence[Query]], texts: Sequence[str], documents: np.ndarray
     ) -> dict[str, Any]:
         """Train in place; return the numbers worth telling."""
+        prepared = self._prepare(by_passage, texts)
+        start = copy_weights(self._encoder.model)
         polished = self._polish(by_passage, texts, documents)
-        facts = {
-            "steps": len(polished),
-            "first_loss": _mean(polished[: max(1, len(polished) // 10)]),
-            "last_loss": _mean(polished[-max(1, len(polished) // 10) :]),
-        }
-        healed = self._heal(by_passage, texts)
-        if healed:
-            facts |= {
-                "heal_steps": len(healed),
-                "first_heal_loss": _mean(healed[: max(1, len(healed) // 10)]),
-                "last_heal_loss": _mean(healed[-max(1, len(healed) // 10) :]),
-            }
-        return facts
+        blend_weights(self._encoder.model, start, self._config.blend)
+        return {**_tell("", polished), **(_tell("exit_", prepared) if prepared else {})}
 
     def forget(self) -> None:
         """Remove the state: the result is signed."""
@@ -94,31 +94,41 @@ class Phases:
                 negatives_per_passage=config.negatives_per_passage,
                 seed=(config.seed, POLISH, step),
             )
-            last = [encoder.layers]
             most = self._tokens_per_pass
-            queries = embed_batch(encoder, batch.queries, "query", last, tokens_per_pass=most)[0]
+            queries = embed_batch(
+                encoder, batch.queries, "query", self._exits, tokens_per_pass=most
+            )
             passages = embed_batch(
-                encoder, batch.documents, "document", last, tokens_per_pass=most
-            )[0]
+                encoder, batch.documents, "document", self._exits, tokens_per_pass=most
+            )
             relations = torch.from_numpy(batch.relations).to(encoder.device)
-            return infonce(queries, passages, relations, temperature=config.temperature)
+            return exit_loss(
+                queries,
+                passages,
+                relations,
+                temperature=config.temperature,
+                exit_weight=config.exit_weight,
+                distillation_weight=config.distillation_weight,
+            )
 
         schedule = Schedule(len(batches), config.learning_rate, config.warmup_share)
         return self._fit("polish", schedule, loss_at, POLISH)
 
-    def _heal(self, by_passage: Mapping[int, Sequence[Query]], texts: Sequence[str]) -> list[float]:
+    def _prepare(
+        self, by_passage: Mapping[int, Sequence[Query]], texts: Sequence[str]
+    ) -> list[float]:
         config = self._config
         encoder = replace(
-            self._encoder, max_tokens=min(config.heal_max_tokens, self._encoder.max_tokens)
+            self._encoder, max_tokens=min(config.exit_max_tokens, self._encoder.max_tokens)
         )
         passages = [texts[row] for row in by_passage]
         asked = sorted({query.text for queries in by_passage.values() for query in queries})
         ids = encoder.tokenize(passages, "document") + encoder.tokenize(asked, "query")
         order = _epochs(
             [len(tokens) for tokens in ids],
-            config.heal_texts_per_batch,
-            config.heal_epochs,
-            (config.seed, HEAL),
+            config.exit_texts_per_batch,
+            config.exit_epochs,
+            (config.seed, PREPARE),
         )
         if len(self._exits) < 2 or not order:
             return []
@@ -138,8 +148,8 @@ class Phases:
             distances = torch.stack([cosine_distance(layer, teachers[rows]) for layer in students])
             return (weights * distances).sum() / weights.sum()
 
-        schedule = Schedule(len(order), config.heal_learning_rate, config.warmup_share)
-        return self._fit("heal", schedule, loss_at, HEAL)
+        schedule = Schedule(len(order), config.exit_learning_rate, config.warmup_share)
+        return self._fit("exits", schedule, loss_at, PREPARE)
 
     def _fit(self, name: str, schedule: Schedule, loss_at: Any, phase: int) -> list[float]:  # noqa: ANN401
         config, model = self._config, self._encoder.model
@@ -221,6 +231,15 @@ def _epochs(lengths: list[int], size: int, epochs: float, seed: tuple[int, ...])
             made[index] for index in random.permutation(len(made))[: round(share * len(made))]
         ]
     return batches
+
+
+def _tell(prefix: str, losses: Sequence[float]) -> dict[str, Any]:
+    tenth = max(1, len(losses) // 10)
+    return {
+        f"{prefix}steps": len(losses),
+        f"{prefix}first_loss": _mean(losses[:tenth]),
+        f"{prefix}last_loss": _mean(losses[-tenth:]),
+    }
 
 
 def _mean(values: Sequence[float]) -> float:

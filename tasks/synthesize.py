@@ -42,7 +42,7 @@ class SynthesizeConfig(Config):
 
     generator: Literal["structure", "endpoint"] = "structure"
     """What makes queries: the documents' own structure (no model), or a chat endpoint."""
-    queries_per_passage: int = Field(default=4, ge=1, le=20)
+    queries_per_passage: int = Field(default=3, ge=1, le=20)
     """Most queries made of one passage."""
     dev_fraction: float = Field(default=0.05, ge=0, lt=0.5)
     """Share of the documents kept to choose a layer; a hash of the id decides which."""

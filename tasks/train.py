@@ -1,4 +1,4 @@
-"""train: polish the encoder on the pairs, then teach its exit layers to say the same."""
+"""train: teach the exit layers to embed as the last one does, then polish all on the pairs."""
 
 import logging
 from typing import TYPE_CHECKING
@@ -31,12 +31,12 @@ class TrainConfig(Config):
     exits: tuple[int, ...] | None = None
     """Layers that can be cut to later, such as 3,4,5,6; by default every layer from half depth."""
     epochs: int = Field(default=1, ge=1, le=100)
-    """Times every passage is seen while the last layer is polished."""
+    """Times every passage is seen in the polish."""
     learning_rate: float = Field(default=3e-5, gt=0, le=1e-2)
     """Highest learning rate of the polish (AdamW, linear warm-up and decay)."""
     passages_per_batch: int = Field(default=48, ge=2)
     """Passages per step; each is also a negative for the others' queries."""
-    neighbours: int = Field(default=4, ge=1)
+    neighbours: int = Field(default=2, ge=1)
     """Passages gathered around each hard negative; 1 makes batches random."""
     queries_per_passage: int = Field(default=3, ge=1)
     """Queries of one passage that share its encoding in a step."""
@@ -44,17 +44,24 @@ class TrainConfig(Config):
     """Mined negatives added per passage beside those that are in the batch already."""
     temperature: float = Field(default=0.05, gt=0)
     """Divides the cosines in InfoNCE; .05 is sentence-transformers' scale of 20."""
-    heal_epochs: float = Field(default=1.0, ge=0, le=100)
-    """Times every text is seen while the exits learn the last layer's embedding; 0 for never."""
-    heal_learning_rate: float = Field(default=2e-4, gt=0, le=1e-2)
-    """Highest learning rate while the exits learn; they start far away, so it is higher."""
-    heal_texts_per_batch: int = Field(default=64, ge=1)
-    """Texts per step while the exits learn."""
-    heal_max_tokens: int = Field(default=64, ge=8)
-    """Texts are cut to this many tokens while the exits learn: they learn a function of tokens,
-    and many short texts teach it better than few long ones in the same time."""
+    blend: float = Field(default=0.7, gt=0, le=1)
+    """Share of the way from the base's weights to the polished ones that is gone; below 1 less is
+    forgotten of what the base knew (WiSE-FT, arXiv:2109.01903)."""
+    exit_weight: float = Field(default=0.1, ge=0)
+    """Weight of the other exits' own loss beside the last layer's."""
+    distillation_weight: float = Field(default=1.0, ge=0)
+    """Weight of the other exits' distance to the last layer's embeddings."""
+    exit_epochs: float = Field(default=1.0, ge=0, le=100)
+    """Before the polish: times every text is seen while the exits learn to embed as the base's last
+    layer does; 0 leaves it out."""
+    exit_learning_rate: float = Field(default=2e-4, gt=0, le=1e-2)
+    """Highest learning rate then; the exits start far away, so it is higher."""
+    exit_texts_per_batch: int = Field(default=32, ge=1)
+    """Texts per step then."""
+    exit_max_tokens: int = Field(default=96, ge=8)
+    """Texts are cut to this many tokens then: many short texts teach more than few long ones."""
     anchor_weight: float = Field(default=2.0, ge=0)
-    """How firmly the last layer is held to its polished embedding while the exits learn."""
+    """How firmly the last layer is held to what it was then; each other exit weighs 1."""
     max_tokens: int = Field(default=160, ge=8)
     """Longer passages are cut to this many tokens in training (not in evaluation)."""
     warmup_share: float = Field(default=0.1, ge=0, lt=1)
@@ -77,7 +84,7 @@ class TrainConfig(Config):
 def train(
     corpus: Corpus, pairs: Pairs, triplets: Triplets, base: Checkpoint, config: TrainConfig
 ) -> Checkpoint:
-    """Train `base` on the triplets: InfoNCE at the last layer, distillation at the exits.
+    """Train `base` on the triplets: InfoNCE at the last layer, which the other exits follow.
 
     Raises:
         BurnishError: there is nothing to train on, or an exit is not a layer of the model.

@@ -57,3 +57,38 @@ def cosine_distance(students: Tensor, teachers: Tensor) -> Tensor:
     0.5
     """
     return 1 - torch.cosine_similarity(students, teachers.detach(), dim=-1).mean()
+
+
+def exit_loss(
+    queries: Tensor,
+    documents: Tensor,
+    relations: Tensor,
+    *,
+    temperature: float,
+    exit_weight: float,
+    distillation_weight: float,
+) -> Tensor:
+    """Train all exits at once: the last by its loss, the others by theirs and by following it.
+
+    infonce(last) + exit_weight * mean over the others of infonce
+    + distillation_weight * mean over the others of 1 - cosine to the last, detached. The gradient
+    of an exit reaches the last layer through shared layers alone (fixed exits: arXiv:2410.13230).
+
+    Args:
+        queries: (exits, q, h), L2-normalised, the last layer last.
+        documents: (exits, d, h), L2-normalised.
+        relations: (q, d) of +1, -1, 0.
+        temperature: Divides the cosines.
+        exit_weight: Of the other exits' own loss.
+        distillation_weight: Of their distance to the last layer's embeddings.
+    """
+    last = infonce(queries[-1], documents[-1], relations, temperature=temperature)
+    if len(queries) == 1:
+        return last
+    own = [
+        infonce(asked, found, relations, temperature=temperature)
+        for asked, found in zip(queries[:-1], documents[:-1], strict=True)
+    ]
+    students = torch.cat([queries[:-1], documents[:-1]], dim=1)
+    distance = cosine_distance(students, torch.cat([queries[-1], documents[-1]]))
+    return last + exit_weight * torch.stack(own).mean() + distillation_weight * distance

@@ -20,7 +20,7 @@ class StructureConfig(Config):
     nDCG@10 on questions by people; with the best sentence hidden nine times in ten, to .481.
     """
 
-    kinds: tuple[Kind, ...] = Field(default=("span", "name", "sentence", "keywords"), min_length=1)
+    kinds: tuple[Kind, ...] = Field(default=("span", "name"), min_length=1)
     """Kinds of query, the most wanted first; with more queries than kinds come further spans."""
     hide_span: float = Field(default=0.5, ge=0, le=1)
     """Share of spans of 5 to 15 words hidden from the passage in training (arXiv:2212.08841)."""

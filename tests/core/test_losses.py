@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from tasks.core.losses import cosine_distance, infonce
+from tasks.core.losses import cosine_distance, exit_loss, infonce
 
 
 def slow_infonce(
@@ -85,3 +85,31 @@ def test_distillation_reaches_the_students_alone() -> None:
     with torch.no_grad():
         same = cosine_distance(teachers[None] * 3, teachers)
     assert float(same) == pytest.approx(0.0, abs=1e-6)
+
+
+def test_exits_follow_the_last_layer_and_do_not_lead_it() -> None:
+    queries, documents, relations = make_case(5)
+    asked = torch.stack([-queries, queries]).requires_grad_()
+    found = torch.stack([documents.roll(1, 0), documents]).requires_grad_()
+    weights = {"temperature": 0.1, "exit_weight": 0.0, "distillation_weight": 1.0}
+    loss = exit_loss(asked, found, relations, **weights)
+    plain = infonce(queries, documents, relations, temperature=0.1)
+    students, teachers = torch.cat([asked[0], found[0]]), torch.cat([asked[1], found[1]])
+    assert float(loss) == pytest.approx(float(plain + cosine_distance(students, teachers)))
+    rest = loss - infonce(asked[1], found[1], relations, temperature=0.1)
+    (gradient,) = torch.autograd.grad(rest, found)
+    assert float(gradient[1].abs().max()) < 1e-12  # distillation moves the student alone
+    assert float(gradient[0].abs().max()) > 0
+
+
+def test_an_exits_own_loss_counts_by_its_weight() -> None:
+    queries, documents, relations = make_case(6)
+    asked, found = torch.stack([queries, queries]), torch.stack([documents, documents])
+    own = float(infonce(queries, documents, relations, temperature=0.1))
+    weights = {"temperature": 0.1, "distillation_weight": 1.0}
+    assert float(exit_loss(asked, found, relations, exit_weight=0.5, **weights)) == pytest.approx(
+        1.5 * own
+    )
+    assert float(
+        exit_loss(asked[:1], found[:1], relations, exit_weight=0.5, **weights)
+    ) == pytest.approx(own)
