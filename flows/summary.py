@@ -77,7 +77,7 @@ def tell_training(facts: dict[str, Any]) -> str:
     )
     if "exit_steps" in facts:
         text += (
-            f" Before, exits {facts['exits']} learned the last layer's embedding in "
+            f" Then exits {facts['exits']} learned the last layer's embedding in "
             f"{facts['exit_steps']:,} steps: distance {facts['exit_first_loss']:.3f} to "
             f"{facts['exit_last_loss']:.3f}."
         )

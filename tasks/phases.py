@@ -33,17 +33,17 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-PREPARE, POLISH = 1, 2  # tell the phases' random streams apart
+POLISH, TEACH = 1, 2  # tell the phases' random streams apart
 
 
 class Phases:
-    """Prepare the exits, then polish.
+    """Polish, then teach the exits.
 
-    prepare: the exits learn the base's own last layer from the training texts, while that layer is
-    held to what it was. They start far away, so the learning rate is high.
-    polish: the last layer learns the pairs (InfoNCE) and the exits follow it, by the same loss at
-    a small weight and by distillation from the last layer in the same pass. The last layer comes
-    last, so that what preparing cost it is learned again.
+    polish: the last layer learns the pairs (InfoNCE); the exits learn them at a small weight and
+    follow the last layer in the same pass.
+    teach: the exits learn the polished last layer's embedding of the training texts at the high
+    learning rate that their distance asks for, while the last layer is held to its own: without
+    the anchor it would drift, and the exits with it.
     """
 
     def __init__(
@@ -59,11 +59,11 @@ class Phases:
         self, by_passage: Mapping[int, Sequence[Query]], texts: Sequence[str], documents: np.ndarray
     ) -> dict[str, Any]:
         """Train in place; return the numbers worth telling."""
-        prepared = self._prepare(by_passage, texts)
         start = copy_weights(self._encoder.model)
         polished = self._polish(by_passage, texts, documents)
         blend_weights(self._encoder.model, start, self._config.blend)
-        return {**_tell("", polished), **(_tell("exit_", prepared) if prepared else {})}
+        taught = self._teach_exits(by_passage, texts)
+        return {**_tell("", polished), **(_tell("exit_", taught) if taught else {})}
 
     def forget(self) -> None:
         """Remove the state: the result is signed."""
@@ -114,7 +114,7 @@ class Phases:
         schedule = Schedule(len(batches), config.learning_rate, config.warmup_share)
         return self._fit("polish", schedule, loss_at, POLISH)
 
-    def _prepare(
+    def _teach_exits(
         self, by_passage: Mapping[int, Sequence[Query]], texts: Sequence[str]
     ) -> list[float]:
         config = self._config
@@ -128,7 +128,7 @@ class Phases:
             [len(tokens) for tokens in ids],
             config.exit_texts_per_batch,
             config.exit_epochs,
-            (config.seed, PREPARE),
+            (config.seed, TEACH),
         )
         if len(self._exits) < 2 or not order:
             return []
@@ -149,7 +149,7 @@ class Phases:
             return (weights * distances).sum() / weights.sum()
 
         schedule = Schedule(len(order), config.exit_learning_rate, config.warmup_share)
-        return self._fit("exits", schedule, loss_at, PREPARE)
+        return self._fit("exits", schedule, loss_at, TEACH)
 
     def _fit(self, name: str, schedule: Schedule, loss_at: Any, phase: int) -> list[float]:  # noqa: ANN401
         config, model = self._config, self._encoder.model

@@ -1,4 +1,4 @@
-"""train: teach the exit layers to embed as the last one does, then polish all on the pairs."""
+"""train: polish the encoder on the pairs, then teach its exits to embed as its last layer does."""
 
 import logging
 from typing import TYPE_CHECKING
@@ -47,20 +47,20 @@ class TrainConfig(Config):
     blend: float = Field(default=0.7, gt=0, le=1)
     """Share of the way from the base's weights to the polished ones that is gone; below 1 less is
     forgotten of what the base knew (WiSE-FT, arXiv:2109.01903)."""
-    exit_weight: float = Field(default=0.1, ge=0)
-    """Weight of the other exits' own loss beside the last layer's."""
-    distillation_weight: float = Field(default=1.0, ge=0)
-    """Weight of the other exits' distance to the last layer's embeddings."""
+    exit_weight: float = Field(default=0.05, ge=0)
+    """In the polish, weight of the other exits' own loss beside the last layer's."""
+    distillation_weight: float = Field(default=0.2, ge=0)
+    """In the polish, weight of the other exits' distance to the last layer's embeddings."""
     exit_epochs: float = Field(default=1.0, ge=0, le=100)
-    """Before the polish: times every text is seen while the exits learn to embed as the base's last
-    layer does; 0 leaves it out."""
+    """After the polish: times every text is seen while the exits learn to embed as the last layer
+    does; 0 leaves it out. More epochs make earlier layers worth keeping."""
     exit_learning_rate: float = Field(default=2e-4, gt=0, le=1e-2)
     """Highest learning rate then; the exits start far away, so it is higher."""
     exit_texts_per_batch: int = Field(default=32, ge=1)
     """Texts per step then."""
-    exit_max_tokens: int = Field(default=96, ge=8)
-    """Texts are cut to this many tokens then: many short texts teach more than few long ones."""
-    anchor_weight: float = Field(default=2.0, ge=0)
+    exit_max_tokens: int = Field(default=128, ge=8)
+    """Texts are cut to this many tokens then."""
+    anchor_weight: float = Field(default=30.0, ge=0)
     """How firmly the last layer is held to what it was then; each other exit weighs 1."""
     max_tokens: int = Field(default=160, ge=8)
     """Longer passages are cut to this many tokens in training (not in evaluation)."""
