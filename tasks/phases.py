@@ -102,14 +102,16 @@ class Phases:
                 encoder, batch.documents, "document", self._exits, tokens_per_pass=most
             )
             relations = torch.from_numpy(batch.relations).to(encoder.device)
-            return exit_loss(
-                queries,
-                passages,
-                relations,
-                temperature=config.temperature,
-                exit_weight=config.exit_weight,
-                distillation_weight=config.distillation_weight,
-            )
+            # In bfloat16 a cosine over the temperature would be off by a sixteenth.
+            with torch.autocast(encoder.device.type, enabled=False):
+                return exit_loss(
+                    queries,
+                    passages,
+                    relations,
+                    temperature=config.temperature,
+                    exit_weight=config.exit_weight,
+                    distillation_weight=config.distillation_weight,
+                )
 
         schedule = Schedule(len(batches), config.learning_rate, config.warmup_share)
         return self._fit("polish", schedule, loss_at, POLISH)
