@@ -21,6 +21,8 @@ class Model(NamedTuple):
     cut: Checkpoint
     opponent: Scores | None
     registration: Registration
+    champion: str
+    """The version that is champion now; empty if none is."""
 
 
 @flow(name="model", flow_run_name="model", persist_result=False)
@@ -38,21 +40,24 @@ def build_model(
     checkpoint = train(corpus, pairs, triplets, base, training)
     scores = evaluate(checkpoint, base, corpus, pairs, evaluating)
     cut = truncate(checkpoint, scores, truncating)
-    opponent = _score_champion(cut, dataset, evaluating, registering)
+    registry = Registry(cut.root, registering.name)
+    rival = registry.find_opponent(cut.fingerprint)
+    opponent, rival_version = None, ""
+    if rival is not None:
+        pulled = registry.pull(rival)
+        opponent = evaluate_champion(pulled.checkpoint, corpus, pairs, evaluating)
+        rival_version = pulled.version
     nouns = {"base": base, "corpus": corpus, "pairs": pairs, "triplets": triplets,
              "trained": checkpoint, "scores": scores}  # fmt: skip
     lineage = {name: noun.fingerprint for name, noun in nouns.items()} | {"settings": settings}
-    registration = register(cut, checkpoint, base, corpus, scores, opponent, lineage, registering)
-    return Model(checkpoint, scores, cut, opponent, registration)
-
-
-def _score_champion(
-    cut: Checkpoint, dataset: Dataset, evaluating: EvaluateConfig, registering: RegisterConfig
-) -> Scores | None:
-    """Score today's champion on today's questions, unless the candidate is that champion."""
-    registry = Registry(cut.root, registering.name)
-    version = registry.find(CHAMPION)
-    if version is None or version.tags.get("burnish.checkpoint") == cut.fingerprint:
-        return None
-    champion = registry.pull(version).checkpoint
-    return evaluate_champion(champion, dataset.corpus, dataset.pairs, evaluating)
+    inputs = (cut, checkpoint, base, corpus, scores, opponent, rival_version, registry.uri,
+              lineage, registering)  # fmt: skip
+    registration = register(*inputs)
+    known = registry.find_checkpoint(cut.fingerprint)
+    if known is None or str(known.version) != registration.facts["version"]:
+        # remembered from before, but gone from the registry since
+        registration = register.with_options(refresh_cache=True)(*inputs)
+    champion = registry.find(CHAMPION)
+    return Model(
+        checkpoint, scores, cut, opponent, registration, str(champion.version) if champion else ""
+    )

@@ -130,14 +130,17 @@ def tell_choice(base: Checkpoint, model: "Model") -> str:
 def tell_registration(model: "Model") -> str:
     """Tell the version, whether the alias moved and why, and how to pull the model."""
     facts = model.registration.facts
-    moved = "is now the **champion**" if facts["champion_moved"] else "is **not** made champion"
-    alias = "champion" if facts["champion_moved"] else "candidate"
+    is_champion = model.champion == facts["version"]
+    moved = "is the **champion**" if is_champion else "is **not** the champion"
+    if facts["champion_moved"] and not is_champion:
+        moved = f"became the champion then, but version {model.champion or 'none'} is it now"
     where = f'mlflow.set_registry_uri("{facts["uri"]}")\n' if facts["uri"] else ""
+    name = f"{facts['name']}@champion" if is_champion else f"{facts['name']}/{facts['version']}"
     return (
         f"## Registered: version {facts['version']} of {facts['name']}\n\n"
         f"It {moved}. {facts['reason']}\n\nPull it:\n\n"
         f"```python\nimport mlflow\n{where}"
-        f'model = mlflow.sentence_transformers.load_model("models:/{facts["name"]}@{alias}")\n'
+        f'model = mlflow.sentence_transformers.load_model("models:/{name}")\n'
         "```\n\n"
         'Search with it: `burnish search "how do I read a file line by line"`. '
         "Every score is in the run's table and picture: `mlflow ui` with the same address."

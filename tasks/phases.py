@@ -123,8 +123,10 @@ class Phases:
         encoder = replace(
             self._encoder, max_tokens=min(config.exit_max_tokens, self._encoder.max_tokens)
         )
+        # A passage and one query of it: queries are short, and more would teach little more.
         passages = [texts[row] for row in by_passage]
-        asked = sorted({query.text for queries in by_passage.values() for query in queries})
+        asked = sorted({queries[0].text for queries in by_passage.values()})
+        learnt = [*passages, *asked]
         ids = encoder.tokenize(passages, "document") + encoder.tokenize(asked, "query")
         order = _epochs(
             [len(tokens) for tokens in ids],
@@ -134,13 +136,15 @@ class Phases:
         )
         if len(self._exits) < 2 or not order:
             return []
-        last = [encoder.layers]
-        with progress("what the exits are to learn", len(ids), "texts") as advance:
-            found = [
-                encoder.encode(passages, "document", last, advance=advance),
-                encoder.encode(asked, "query", last, advance=advance),
-            ]
-        teachers = torch.from_numpy(np.concatenate(found)[:, 0]).to(encoder.device)
+        used = sorted({row for rows in order for row in rows})
+        teachers = torch.zeros(len(ids), encoder.dimension, device=encoder.device)
+        with progress("what the exits are to learn", len(used), "texts") as advance:
+            for kind in ("document", "query"):
+                rows = [row for row in used if (row < len(passages)) == (kind == "document")]
+                found = encoder.encode(
+                    [learnt[row] for row in rows], kind, [encoder.layers], advance=advance
+                )
+                teachers[rows] = torch.from_numpy(found[:, 0]).to(encoder.device)
         weights = torch.ones(len(self._exits), device=encoder.device)
         weights[-1] = config.anchor_weight
 

@@ -3,13 +3,20 @@
 import json
 import logging
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
 
 from .config import Config
 from .contracts import BurnishError, Checkpoint, Corpus, Registration, Scores
-from .registry import CANDIDATE, CHAMPION, Registry, describe
+from .registry import (
+    CANDIDATE,
+    CHAMPION,
+    CHECKPOINT_TAG,
+    OPPONENT_TAG,
+    Registry,
+    describe,
+)
 from .stage import stage
 from .tables import read_passages
 
@@ -26,9 +33,9 @@ SPEED_PASSAGES = 48  # enough that a pass takes a second or so on a small machin
 class RegisterConfig(Config):
     """How the model is published."""
 
-    name: str = Field(default="burnish", pattern=r"^[^/:@]+$", max_length=200)
+    name: str = Field(default="burnish", pattern=r"^[^/:@'`\"]+$", max_length=200)
     """Name of the registered model, and of its experiment."""
-    metric: str = "ndcg@10"
+    metric: Literal["ndcg@10", "recall@100", "mrr@10"] = "ndcg@10"
     """Metric the gate compares, on the test questions."""
     confidence: float = Field(default=0.95, gt=0.5, lt=1)
     """Confidence of the gate's intervals."""
@@ -44,6 +51,8 @@ def register(
     corpus: Corpus,
     scores: Scores,
     opponent: Scores | None,
+    opponent_version: str,
+    address: str,
     lineage: dict[str, Any],
     config: RegisterConfig,
 ) -> Registration:
@@ -59,7 +68,9 @@ def register(
         base: The model it was made from; the speed of both is compared.
         corpus: Where the passages for that come from.
         scores: Of the tuned model at every layer, the base, and BM25.
-        opponent: Of the champion on the same questions; None where there is none, or it is `cut`.
+        opponent: Of the champion on the same questions; None where there is none.
+        opponent_version: The champion's version; empty where there is none.
+        address: Of the registry; another registry knows nothing of this one's versions.
         lineage: Fingerprints and settings of all that went in; becomes tags and parameters.
         config: Name of the model and settings of the gate.
 
@@ -72,19 +83,20 @@ def register(
 
     texts = read_passages(corpus).texts
     registry = Registry(cut.root, config.name)
+    assert registry.uri == address
     version = registry.find_checkpoint(cut.fingerprint)
     if version is None:
         registry.end_stale_runs(cut.fingerprint)
         version = _publish(registry, cut, scores, lineage)
-    agreement = _prove(registry, version, cut)
+    published, agreement = _prove(registry, version, cut)
     speed = compare_speed(base, cut, texts[:: max(1, len(texts) // SPEED_PASSAGES)])
     for name, rate in speed._asdict().items():
         registry.client.log_metric(version.run_id, f"passages_per_second_{name}", rate)
-    hand_down(cut.root, whole, cut.facts["layer"], cut, texts, "document")
+    hand_down(cut.root, whole, cut.facts["layer"], published, texts, "document")
     verdict = judge(
         scores, opponent, cut.facts["layer"], config.metric, config.confidence, config.seed
     )
-    _point(registry, version, verdict)
+    verdict = _point(registry, version, verdict, opponent_version)
     content = {"model": config.name, "checkpoint": cut.fingerprint, "lineage": lineage,
                "moved": verdict.is_champion, "reason": verdict.reason}  # fmt: skip
     facts = {
@@ -116,7 +128,7 @@ def _publish(
 
     rows = scores.read().to_pylist()
     run_name = f"{registry.name}-{cut.fingerprint[:8]}"
-    tags = {"burnish.checkpoint": cut.fingerprint, **_tags(lineage)}
+    tags = {CHECKPOINT_TAG: cut.fingerprint, **_tags(lineage)}
     with mlflow.start_run(
         experiment_id=registry.experiment_id, run_name=run_name, tags=tags, log_system_metrics=False
     ) as run:
@@ -156,21 +168,23 @@ def _log_model(cut: Checkpoint, lineage: dict[str, Any]) -> str:
         task="llm/v1/embeddings",  # log_model() would drop it
         # named, because finding them out would import everything again in a new process
         pip_requirements=[f"{name}=={version(name).split('+')[0]}" for name in packages],
-        metadata={"burnish.checkpoint": cut.fingerprint, **_tags(lineage)},
+        metadata={CHECKPOINT_TAG: cut.fingerprint, **_tags(lineage)},
     )
     return str(info.model_uri)
 
 
-def _prove(registry: Registry, version: "ModelVersion", cut: Checkpoint) -> float:
-    """Load the version from the registry in a new process; return its lowest cosine with `cut`."""
+def _prove(
+    registry: Registry, version: "ModelVersion", cut: Checkpoint
+) -> tuple[Checkpoint, float]:
+    """Load the version from the registry in a new process; return it and its cosine with `cut`."""
     from .model_files import load_encoder
     from .verify import MIN_COSINE, PROBES, distinct_kinds, encode_in_new_process, lowest_cosine
 
     encoder = load_encoder(cut.path)
-    pulled = registry.pull(version).checkpoint
+    pulled = registry.pull(version)
     agreement = min(
         lowest_cosine(
-            encode_in_new_process(pulled.path, PROBES, kind),
+            encode_in_new_process(pulled.checkpoint.path, PROBES, kind),
             encoder.encode(PROBES, kind, [encoder.layers])[:, 0],
         )
         for kind in distinct_kinds(encoder)
@@ -181,17 +195,26 @@ def _prove(registry: Registry, version: "ModelVersion", cut: Checkpoint) -> floa
             f"was logged (lowest cosine {agreement:.5f}). No alias was moved; delete the version "
             "and run again."
         )
-    return round(agreement, 6)
+    return pulled.checkpoint, round(agreement, 6)
 
 
-def _point(registry: Registry, version: "ModelVersion", verdict: "Verdict") -> None:
+def _point(
+    registry: Registry, version: "ModelVersion", verdict: "Verdict", opponent_version: str
+) -> "Verdict":
     """Write the verdict on the version, then move the aliases, `champion` last."""
-    client, number = registry.client, version.version
-    client.update_model_version(registry.name, number, description=verdict.reason)
-    client.set_registered_model_alias(registry.name, CANDIDATE, number)
+    client, number = registry.client, str(version.version)
     champion = registry.find(CHAMPION)
-    if verdict.is_champion and (champion is None or champion.version != number):
+    if champion is not None and str(champion.version) not in {opponent_version, number}:
+        reason = f"version {champion.version} became champion meanwhile; run again to compare."
+        verdict = verdict._replace(is_champion=False, reason=f"Not the champion: {reason}")
+    client.set_model_version_tag(registry.name, number, OPPONENT_TAG, opponent_version)
+    client.update_model_version(registry.name, number, description=verdict.reason)
+    candidate = registry.find(CANDIDATE)
+    if candidate is None or int(candidate.version) < int(number):
+        client.set_registered_model_alias(registry.name, CANDIDATE, number)
+    if verdict.is_champion and (champion is None or str(champion.version) != number):
         client.set_registered_model_alias(registry.name, CHAMPION, number)
+    return verdict
 
 
 def _tags(lineage: dict[str, Any]) -> dict[str, str]:

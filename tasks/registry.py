@@ -2,10 +2,12 @@
 
 import logging
 import os
+import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
+from urllib.parse import unquote, urlsplit, urlunsplit
 
-from .contracts import BurnishError, Checkpoint
+from .contracts import BurnishError, Checkpoint, writable
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -14,6 +16,8 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 CHAMPION, CANDIDATE = "champion", "candidate"
+CHECKPOINT_TAG = "burnish.checkpoint"  # the model a version was made of
+OPPONENT_TAG = "burnish.opponent"  # the version that was champion when it was judged
 MODEL_FOLDER = "model.sentence_transformer"  # where MLflow's flavour keeps the folder it was given
 
 
@@ -38,7 +42,7 @@ class Registry:
         from mlflow.exceptions import MlflowException
 
         self.root, self.name = root, name
-        self.uri = os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{root / 'mlflow.db'}"
+        self.uri = find_address(root)
         logging.getLogger("alembic").setLevel(logging.WARNING)
         mlflow.set_tracking_uri(self.uri)
         mlflow.set_registry_uri(self.uri)
@@ -48,9 +52,14 @@ class Registry:
             self.experiment_id = found.experiment_id if found else self._create_experiment()
         except (MlflowException, OSError) as error:
             raise BurnishError(
-                f"The registry at {_without_secret(self.uri)} does not answer: {error}. "
+                f"The registry at {self.uri} does not answer: {error}. "
                 "Start it, or correct or unset MLFLOW_TRACKING_URI."
             ) from None
+        if found is not None and found.lifecycle_stage != "active":
+            raise BurnishError(
+                f"The experiment {name} was deleted in the registry at {self.uri}. Restore it "
+                "there, or choose another --registry.name."
+            )
 
     def find(self, alias: str) -> "ModelVersion | None":
         """Return the version an alias points to, if any."""
@@ -65,9 +74,21 @@ class Registry:
 
     def find_checkpoint(self, fingerprint: str) -> "ModelVersion | None":
         """Return the version that was made from this checkpoint, if any."""
-        where = f"name = '{self.name}' and tags.`burnish.checkpoint` = '{fingerprint}'"
+        where = f"name = '{self.name}' and tags.`{CHECKPOINT_TAG}` = '{fingerprint}'"
         versions = self.client.search_model_versions(where)
         return min(versions, key=lambda version: int(version.version), default=None)
+
+    def find_opponent(self, fingerprint: str) -> "ModelVersion | None":
+        """Return the version that a model has to beat: the champion.
+
+        If the model is the champion already, because its run is repeated, it is the one that it
+        beat then: the same comparison, and not a new one with itself.
+        """
+        champion = self.find(CHAMPION)
+        if champion is None or champion.tags.get(CHECKPOINT_TAG) != fingerprint:
+            return champion
+        number = champion.tags.get(OPPONENT_TAG)
+        return self.client.get_model_version(self.name, number) if number else None
 
     def pull(self, version: "ModelVersion") -> Pulled:
         """Download a version and take it in as a checkpoint."""
@@ -76,12 +97,17 @@ class Registry:
         from .adopt import adopt
 
         uri = f"models:/{self.name}/{version.version}"
-        folder = Path(mlflow.artifacts.download_artifacts(artifact_uri=uri))
-        return Pulled(str(version.version), adopt(str(folder / MODEL_FOLDER), self.root))
+        unfinished = self.root / "unfinished"
+        with writable(self.root):
+            unfinished.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=unfinished) as target:
+            folder = Path(mlflow.artifacts.download_artifacts(artifact_uri=uri, dst_path=target))
+            checkpoint = adopt(str(folder / MODEL_FOLDER), self.root, label=uri)
+        return Pulled(str(version.version), checkpoint)
 
     def end_stale_runs(self, fingerprint: str) -> None:
         """End the runs that a killed process left running over the same checkpoint."""
-        where = f"attributes.status = 'RUNNING' and tags.`burnish.checkpoint` = '{fingerprint}'"
+        where = f"attributes.status = 'RUNNING' and tags.`{CHECKPOINT_TAG}` = '{fingerprint}'"
         for run in self.client.search_runs([self.experiment_id], where):
             self.client.set_terminated(run.info.run_id, "KILLED")
 
@@ -96,15 +122,21 @@ class Registry:
         return str(self.client.create_experiment(self.name))
 
 
-def _without_secret(uri: str) -> str:
-    """Hide a password in an address.
+def find_address(root: Path) -> str:
+    """Return the address of the registry, without the password that it may have been given with.
 
-    >>> _without_secret("http://me:secret@127.0.0.1:5000")
-    'http://...@127.0.0.1:5000'
+    A password in the address would stand in every message and link that MLflow prints; MLflow
+    takes it from the environment as well, so it is moved there.
     """
-    scheme, separator, rest = uri.partition("://")
-    host = rest.rpartition("@")
-    return f"{scheme}{separator}...@{host[2]}" if host[1] else uri
+    given = os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{root / 'mlflow.db'}"
+    parts = urlsplit(given)
+    if parts.scheme not in {"http", "https"} or "@" not in parts.netloc:
+        return given
+    os.environ["MLFLOW_TRACKING_USERNAME"] = unquote(parts.username or "")
+    os.environ["MLFLOW_TRACKING_PASSWORD"] = unquote(parts.password or "")
+    bare = urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
+    os.environ["MLFLOW_TRACKING_URI"] = bare
+    return bare
 
 
 def describe(value: Any) -> str:  # noqa: ANN401 - any configuration value

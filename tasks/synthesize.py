@@ -33,6 +33,7 @@ from .human import read_questions
 from .progress import progress
 from .sources.listing import Listing
 from .stage import stage
+from .tables import find_copies, find_twins
 
 logger = logging.getLogger(__name__)
 
@@ -72,19 +73,27 @@ def synthesize(corpus: Corpus, listing: Listing, config: SynthesizeConfig) -> Pa
     """
     entries = _read(corpus)
     ids = list(dict.fromkeys(entry.document_id for entry in entries))
-    read, unread = read_questions(listing.judged, set(ids), use_train=config.use_human_train)
+    read, unread = read_questions(
+        listing.judged, set(ids), find_twins(corpus, ids), use_train=config.use_human_train
+    )
     questions, splits, unplaced = place_questions(
         read, ids, dev_fraction=config.dev_fraction, test_fraction=config.test_fraction
     )
     generator = _generator(config, entries, corpus.root)
-    chosen = _choose(entries, splits, config)
+    copies = find_copies(corpus, {name for name, split in splits.items() if split != "train"})
+    chosen = _choose([e for e in entries if e.passage_id not in copies], splits, config)
     with progress("queries", len(chosen), "passages") as advance:
         made = generator.generate([entry.passage for entry in chosen], advance)
     queries = [each.queries for each in made]
-    pairs = pair_questions(questions, entries)
+    pairs = [
+        pair
+        for pair in pair_questions(questions, entries)
+        if pair.split != "train" or pair.passage_id not in copies
+    ]
     pairs += pair_queries(generator.name, chosen, queries, splits)
     pairs, clashing = _part(pairs, config)
-    aside = [*unread, *unplaced, *_unmade(chosen, made), *clashing]
+    copied = [Aside(name, "", "copy of an evaluation passage") for name in sorted(copies)]
+    aside = [*unread, *unplaced, *copied, *_unmade(chosen, made), *clashing]
     facts = _facts(pairs, splits, aside, generator)
     logger.info("%s", _summary(facts))
     rejects = [reject._asdict() for reject in aside]
@@ -148,6 +157,11 @@ def _part(pairs: list[Pair], config: SynthesizeConfig) -> tuple[list[Pair], list
         raise BurnishError(
             f"There is nothing to train on: no query is left (set aside: {dict(reasons)}). Give "
             "more or longer documents, or people's questions in qrels/train.tsv."
+        )
+    if not any(pair.split == "dev" for pair in pairs):
+        raise BurnishError(
+            "No query is left to choose a layer by: the dev split is empty. Give more documents "
+            "(8 at the least), or questions in qrels/dev.tsv, or a dev_fraction above 0."
         )
     return pairs, ambiguous + repeated
 

@@ -10,6 +10,9 @@ if TYPE_CHECKING:
     import numpy as np
 
 
+SAME_TEXT = "same text as "  # why ingestion sets a passage aside that is there already
+
+
 @dataclass(frozen=True, eq=False)
 class Passages:
     """The corpus by row.
@@ -90,3 +93,55 @@ def read_queries(pairs: Pairs, passages: Passages, splits: Collection[str]) -> l
         query = queries.setdefault(query_id, AskedQuery(query_id, text, split, origin))
         query.answers.append(Answer(passages.rows[passage_id], relevance, masked))
     return [queries[query_id] for query_id in sorted(queries)]
+
+
+def find_copies(corpus: Corpus, held_out: Collection[str]) -> set[str]:
+    """Name the passages of other documents that say word for word what a held-out one says.
+
+    Whoever trains on them trains on evaluation. Case and spacing do not make a text another one,
+    nor does the title it stands under. A passage that ingestion set aside, because a document with
+    a lower id says the same, counts for the document it was in.
+
+    Args:
+        corpus: Passages.
+        held_out: Ids of the documents that are kept for evaluation.
+    """
+    columns = ("passage_id", "document_id", "text")
+    rows = [
+        (passage_id, document_id, " ".join(text.casefold().split()))
+        for passage_id, document_id, text in batched_rows(corpus.read(), columns)
+    ]
+    told = {text for _, document_id, text in rows if document_id in held_out}
+    document_of = {passage_id: document_id for passage_id, document_id, _ in rows}
+    copies = {passage_id for passage_id, _, text in rows if text in told}
+    copies |= {
+        kept
+        for removed, kept in read_aliases(corpus).items()
+        if removed.rpartition("#")[0] in held_out
+    }
+    return {name for name in copies if document_of.get(name) not in held_out}
+
+
+def find_twins(corpus: Corpus, document_ids: Collection[str]) -> dict[str, str]:
+    """Map a document that is wholly in others, and so not in the corpus, to the one that has it.
+
+    Args:
+        corpus: Passages.
+        document_ids: Documents that are in the corpus.
+    """
+    twins: dict[str, str] = {}
+    for removed, kept in sorted(read_aliases(corpus).items()):
+        document_id = removed.rpartition("#")[0]
+        if document_id not in document_ids:
+            twins.setdefault(document_id, kept.rpartition("#")[0])
+    return twins
+
+
+def read_aliases(corpus: Corpus) -> dict[str, str]:
+    """Return, for each passage set aside because its text is there already, the one that stayed."""
+    rejects = corpus.read_rejects().to_pylist()
+    return {
+        reject["item"]: reject["reason"].removeprefix(SAME_TEXT)
+        for reject in rejects
+        if reject["reason"].startswith(SAME_TEXT)
+    }

@@ -51,14 +51,14 @@ class TrainConfig(Config):
     """In the polish, weight of the other exits' own loss beside the last layer's."""
     distillation_weight: float = Field(default=0.2, ge=0)
     """In the polish, weight of the other exits' distance to the last layer's embeddings."""
-    exit_epochs: float = Field(default=1.0, ge=0, le=100)
+    exit_epochs: float = Field(default=0.5, ge=0, le=100)
     """After the polish: times every text is seen while the exits learn to embed as the last layer
     does; 0 leaves it out. More epochs make earlier layers worth keeping."""
     exit_learning_rate: float = Field(default=2e-4, gt=0, le=1e-2)
     """Highest learning rate then; the exits start far away, so it is higher."""
     exit_texts_per_batch: int = Field(default=32, ge=1)
     """Texts per step then."""
-    exit_max_tokens: int = Field(default=128, ge=8)
+    exit_max_tokens: int = Field(default=96, ge=8)
     """Texts are cut to this many tokens then."""
     anchor_weight: float = Field(default=30.0, ge=0)
     """How firmly the last layer is held to what it was then; each other exit weighs 1."""

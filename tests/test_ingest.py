@@ -10,8 +10,9 @@ from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processor
 from tasks.contracts import BurnishError, Checkpoint, Corpus
 from tasks.core import chunks
 from tasks.core.text import compose
-from tasks.ingest import IngestConfig, ingest, read_aliases
+from tasks.ingest import IngestConfig, ingest
 from tasks.sources import list_sources, parse
+from tasks.tables import read_aliases
 
 
 def commit_base(root: Path, longest: int | None = None) -> Checkpoint:

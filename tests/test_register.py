@@ -1,5 +1,6 @@
 """Registering: one version per model, proven from the registry, the alias last, if at all."""
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -59,8 +60,11 @@ def test_versions_proofs_and_aliases(
         found = {alias: registry.find(alias) for alias in (CANDIDATE, CHAMPION)}
         return {alias: version and str(version.version) for alias, version in found.items()}
 
-    def publish(cut: Checkpoint, scores: Scores, opponent: Scores | None = None) -> str:
-        done = register.fn(cut, cut, base, corpus, scores, opponent, LINEAGE, RegisterConfig())
+    def publish(cut: Checkpoint, scores: Scores, opponent_version: str = "") -> str:
+        done = register.fn(
+            cut, cut, base, corpus, scores, None, opponent_version, registry.uri, LINEAGE,
+            RegisterConfig(),
+        )  # fmt: skip
         assert done.facts["cosine_from_registry"] > 0.9999
         return str(done.facts["version"])
 
@@ -70,8 +74,14 @@ def test_versions_proofs_and_aliases(
     # the same model again, as after a kill, is no second version
     assert publish(first, better) == "1"
     assert len(registry.client.search_model_versions("name = 'burnish'")) == 1
+    # what it has to beat is still what it beat then, not itself
+    assert registry.find_opponent(first.fingerprint) is None
+    assert registry.find_opponent(second.fingerprint).version == "1"
     # a worse one is registered and proven, but the champion stays
-    assert publish(second, worse) == "2"
+    assert publish(second, worse, "1") == "2"
+    assert aliases() == {CANDIDATE: "2", CHAMPION: "1"}
+    # a better one does not overrun a champion that it was not compared with
+    assert publish(second, better, "") == "2"
     assert aliases() == {CANDIDATE: "2", CHAMPION: "1"}
     # what the registry gives back is not what was logged: refused, and no alias moves
     version = registry.find(CANDIDATE)
@@ -81,7 +91,7 @@ def test_versions_proofs_and_aliases(
     save_file({name: value * 1.5 for name, value in load_file(weights).items()}, weights)
     registry.client.set_registered_model_alias("burnish", CANDIDATE, "1")
     with pytest.raises(BurnishError, match="gives other vectors than the model that was logged"):
-        publish(second, better)
+        publish(second, better, "1")
     assert aliases() == {CANDIDATE: "1", CHAMPION: "1"}
 
 
@@ -89,7 +99,10 @@ def test_a_registry_that_is_down_is_named_without_its_password(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://me:secret@127.0.0.1:9")
+    for name in ("MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD"):
+        monkeypatch.setenv(name, "")
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
     with pytest.raises(BurnishError, match="does not answer") as refused:
         Registry(tmp_path, "burnish")
     assert "secret" not in str(refused.value)
+    assert os.environ["MLFLOW_TRACKING_PASSWORD"] == "secret"  # where MLflow looks for it

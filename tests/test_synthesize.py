@@ -176,3 +176,30 @@ def test_nothing_to_train_on_is_refused(tmp_path: Path) -> None:
 def test_an_endpoint_must_be_named(tmp_path: Path) -> None:
     with pytest.raises(BurnishError, match="base_url and model is not set"):
         synthesize.fn(make_corpus(tmp_path), NO_QUESTIONS, SynthesizeConfig(generator="endpoint"))
+
+
+def test_a_copy_of_an_evaluation_passage_is_not_trained_on(tmp_path: Path) -> None:
+    from tasks.tables import find_copies, find_twins
+
+    row = {"title": "", "section": "", "source": "s", "position": ""}
+    texts = {
+        "a.md#0": "Shared words",
+        "a.md#1": "its own",
+        "b.md#1": "what b says",
+        "c.md#0": "shared  WORDS",
+    }
+    rows = [
+        row | {"passage_id": name, "document_id": name.partition("#")[0], "text": text}
+        for name, text in texts.items()
+    ]
+    aside = [
+        {"item": "b.md#0", "source": "s", "reason": "same text as a.md#1"},
+        {"item": "d.md#0", "source": "s", "reason": "same text as c.md#0"},
+    ]
+    corpus = Corpus.write(tmp_path, rows, rejects=aside)
+    # b.md is evaluated: what it shared with a.md stands there alone now
+    assert find_copies(corpus, {"b.md"}) == {"a.md#1"}
+    # c.md is evaluated: a.md says the same in other case and spacing
+    assert find_copies(corpus, {"c.md"}) == {"a.md#0"}
+    # d.md is not in the corpus, but its words are
+    assert find_twins(corpus, {"a.md", "b.md", "c.md"}) == {"d.md": "c.md"}

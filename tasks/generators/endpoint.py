@@ -167,8 +167,9 @@ class Endpoint:
                 error = future.exception()
                 if error is None:
                     asked.answers[key] = future.result()
-                    keep(key, future.result())
                     is_usable = bool(read_answer(future.result(), missing[key], self.count).queries)
+                    if is_usable:  # what an endpoint in trouble says is asked for again
+                        keep(key, future.result())
                 else:
                     asked.failures[key] = f"endpoint failed: {self._chat.describe(error)}"
                     is_usable = False

@@ -58,13 +58,15 @@ def list_sources(sources: Sequence[str], questions: str | None = None) -> Listin
         seen = {fingerprint("documents", open_source(name).fingerprint()) for name in names}
         judged = [name for name in names if not _kind(name) and has_judgments(_folder(name))]
         judged += [questions.strip()] if questions and questions.strip() else []
-        seen |= {fingerprint("judgments", fingerprint_judgments(name)) for name in judged}
+        # by content, or the same folder under two spellings would ask every question twice
+        distinct = {fingerprint("judgments", fingerprint_judgments(name)): name for name in judged}
+        seen |= distinct.keys()
     except OSError as error:
         raise BurnishError(
             f"{error.filename} cannot be read: {error.strerror}. Make it readable for this user."
         ) from error
     return Listing(
-        sources=names, judged=tuple(dict.fromkeys(judged)), fingerprint=fingerprint(sorted(seen))
+        sources=names, judged=tuple(distinct.values()), fingerprint=fingerprint(sorted(seen))
     )
 
 
