@@ -18,7 +18,7 @@ FAST = TrainConfig(
     epochs=12, learning_rate=2e-3, exit_epochs=20, exit_learning_rate=2e-3, passages_per_batch=8,
     exit_texts_per_batch=8, neighbours=2, precision="float32", checkpoint_seconds=1e-6,
 )  # fmt: skip
-EXIT_STEPS = 20 * 48 // 8  # epochs, passages and queries, texts per batch
+POLISH_STEPS = 12 * 24 // 8  # epochs, passages, passages per batch
 Dataset = tuple[Corpus, Pairs, Triplets]
 
 
@@ -87,7 +87,7 @@ def test_exits_follow_the_last_layer_and_cost_it_little(
     assert accuracy(taught, dataset, 3) > accuracy(plain, dataset, 3) - 0.1
 
 
-@pytest.mark.parametrize("killed_at", [3, EXIT_STEPS + 5])
+@pytest.mark.parametrize("killed_at", [3, POLISH_STEPS + 5])
 def test_resumed_after_a_kill_it_ends_with_the_same_weights(
     dataset: Dataset, checkpoint: Checkpoint, monkeypatch: pytest.MonkeyPatch, killed_at: int
 ) -> None:
@@ -109,7 +109,7 @@ def test_resumed_after_a_kill_it_ends_with_the_same_weights(
     steps: list[int] = []
     monkeypatch.setattr(phases, "save_state", lambda *a: (save(*a), steps.append(len(a[3]))))
     resumed = train.fn(*dataset, checkpoint, FAST)
-    assert steps[0] == killed_at % EXIT_STEPS + 1  # not a step is done twice
+    assert steps[0] == killed_at % POLISH_STEPS + 1  # no step is done twice
     assert resumed.fingerprint == whole.fingerprint
     assert resumed.facts == whole.facts
     assert not list((checkpoint.root / "unfinished").iterdir())
