@@ -266,7 +266,10 @@ def writable(root: Path) -> Iterator[None]:
                 f"The disk is full: cannot write below {root}. Free space there or choose another "
                 "folder with --root; finished stages are kept and the run goes on from them."
             ) from error
-        if error.errno in {errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR}:
+        is_refused = error.errno in {errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR}
+        # where no folder can be made (/proc), it is "not found", the root itself or above
+        is_impossible = error.errno == errno.ENOENT and root.is_relative_to(error.filename or "?")
+        if is_refused or is_impossible:
             raise BurnishError(
                 f"Cannot write below {root}: {error.strerror}. "
                 "Make the folder writable or choose another with --root."

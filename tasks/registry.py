@@ -44,8 +44,7 @@ class Registry:
         self.root, self.name = root, name
         self.uri = find_address(root)
         logging.getLogger("alembic").setLevel(logging.WARNING)
-        mlflow.set_tracking_uri(self.uri)
-        mlflow.set_registry_uri(self.uri)
+        _point_mlflow_to(self.uri)
         self.client: MlflowClient = mlflow.MlflowClient()
         try:
             found = self.client.get_experiment_by_name(name)
@@ -120,6 +119,24 @@ class Registry:
                 )
             )
         return str(self.client.create_experiment(self.name))
+
+
+def _point_mlflow_to(uri: str) -> None:
+    """Set the address for this process without what MLflow does beside it.
+
+    It writes the address into the environment too, where the next root's registry would take it
+    for the user's word.
+    """
+    import mlflow
+
+    given = {name: os.environ.get(name) for name in ("MLFLOW_TRACKING_URI", "MLFLOW_REGISTRY_URI")}
+    mlflow.set_tracking_uri(uri)
+    mlflow.set_registry_uri(uri)
+    for name, value in given.items():
+        if value is None:
+            os.environ.pop(name, None)
+        else:
+            os.environ[name] = value
 
 
 def find_address(root: Path) -> str:

@@ -147,7 +147,7 @@ def test_a_query_cut_out_of_its_passage_does_not_find_itself(
         for name, pairs in {"hidden": world.pairs, "shown": shown}.items()
     }
     key = (system, layer, "test", "synthetic", "mrr@10")
-    assert values["hidden"][key]["value"] < values["shown"][key]["value"] - 0.05
+    assert values["hidden"][key]["value"] < values["shown"][key]["value"] - 0.03
     human = (system, layer, "test", "human", "mrr@10")
     assert values["hidden"][human]["values"] == values["shown"][human]["values"]
 

@@ -76,7 +76,7 @@ def test_versions_proofs_and_aliases(
     assert len(registry.client.search_model_versions("name = 'burnish'")) == 1
     # what it has to beat is still what it beat then, not itself
     assert registry.find_opponent(first.fingerprint) is None
-    assert registry.find_opponent(second.fingerprint).version == "1"
+    assert str(registry.find_opponent(second.fingerprint).version) == "1"
     # a worse one is registered and proven, but the champion stays
     assert publish(second, worse, "1") == "2"
     assert aliases() == {CANDIDATE: "2", CHAMPION: "1"}

@@ -17,6 +17,7 @@ from tasks.train import TrainConfig, read_examples, resolve_exits, train
 FAST = TrainConfig(
     epochs=12, learning_rate=2e-3, exit_epochs=20, exit_learning_rate=2e-3, passages_per_batch=8,
     exit_texts_per_batch=8, neighbours=2, precision="float32", checkpoint_seconds=1e-6,
+    blend=1.0,
 )  # fmt: skip
 POLISH_STEPS = 12 * 24 // 8  # epochs, passages, passages per batch
 Dataset = tuple[Corpus, Pairs, Triplets]
@@ -67,8 +68,8 @@ def test_every_exit_learns_to_find_what_the_base_does_not(
     after = load_encoder(trained.path)
     assert trained.facts["exits"] == [2, 3]
     assert trained.facts["last_loss"] < trained.facts["first_loss"]
-    for layer in (2, 3):
-        assert accuracy(after, dataset, layer) > accuracy(before, dataset, layer) + 0.4, layer
+    for layer, gain in ((2, 0.2), (3, 0.4)):
+        assert accuracy(after, dataset, layer) > accuracy(before, dataset, layer) + gain, layer
 
 
 def test_exits_follow_the_last_layer_and_cost_it_little(

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict
 
 from ..contracts import BurnishError, fingerprint
 from ..core.text import Document, Page, Reject
-from .beir import Beir, fingerprint_judgments, has_judgments
+from .beir import Beir, fingerprint_judgments, has_judgments, judgment_folder
 from .folder import Folder
 from .pydoc import Pydoc
 
@@ -58,9 +58,9 @@ def list_sources(sources: Sequence[str], questions: str | None = None) -> Listin
         seen = {fingerprint("documents", open_source(name).fingerprint()) for name in names}
         judged = [name for name in names if not _kind(name) and has_judgments(_folder(name))]
         judged += [questions.strip()] if questions and questions.strip() else []
-        # by content, or the same folder under two spellings would ask every question twice
-        distinct = {fingerprint("judgments", fingerprint_judgments(name)): name for name in judged}
-        seen |= distinct.keys()
+        # by place, or the same folder under two spellings would ask every question twice
+        distinct = {judgment_folder(name).resolve(): name for name in judged}
+        seen |= {fingerprint("judgments", fingerprint_judgments(name)) for name in judged}
     except OSError as error:
         raise BurnishError(
             f"{error.filename} cannot be read: {error.strerror}. Make it readable for this user."

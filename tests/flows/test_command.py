@@ -15,7 +15,7 @@ def fails(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> str:
     with pytest.raises(SystemExit) as ended:
         run(arguments)
     assert ended.value.code == 1
-    return capsys.readouterr().err.strip().rpartition("burnish: ")[2]
+    return capsys.readouterr().err.rpartition("\nburnish: ")[2]
 
 
 def test_help_names_every_setting_without_importing_what_is_heavy() -> None:
