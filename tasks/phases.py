@@ -26,6 +26,7 @@ from .core.training import (
     fit,
     make_optimizer,
 )
+from .memory import release_memory
 from .progress import progress
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+RELEASE_STEPS = 16  # often enough that little piles up, rare enough to cost nothing
 POLISH, TEACH = 1, 2  # tell the phases' random streams apart
 
 
@@ -63,6 +65,7 @@ class Phases:
         polished = self._polish(by_passage, texts, documents)
         blend_weights(self._encoder.model, start, self._config.blend)
         taught = self._teach_exits(by_passage, texts)
+        release_memory()
         return {**_tell("", polished), **(_tell("exit_", taught) if taught else {})}
 
     def forget(self) -> None:
@@ -180,6 +183,8 @@ class Phases:
             ):
                 losses.append(loss)
                 advance(1)
+                if len(losses) % RELEASE_STEPS == 0:
+                    release_memory()
                 is_last = len(losses) == schedule.steps
                 if is_last or time.monotonic() - saved > config.checkpoint_seconds:
                     save_state(file, model, optimizer, losses)

@@ -22,7 +22,7 @@ from .contracts import Manifest, fingerprint, writable
 
 PACKAGE = __package__ or "tasks"
 # What a stage runs under, but what no result depends on.
-_APART = {f"{PACKAGE}.stage", f"{PACKAGE}.progress"}
+_APART = {f"{PACKAGE}.{name}" for name in ("stage", "progress", "memory")}
 
 
 @dataclass
