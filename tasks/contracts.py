@@ -13,6 +13,7 @@ from typing import Any, ClassVar, Self
 import pyarrow as pa
 import pyarrow.parquet as pq
 from pydantic import BaseModel, ConfigDict
+from safetensors import SafetensorError
 
 SIGNATURE = "manifest.json"
 
@@ -258,14 +259,19 @@ def fingerprint(*values: object) -> str:
 @contextlib.contextmanager
 def writable(root: Path) -> Iterator[None]:
     """Turn the errors of a full disk and of a read-only root into ones that say what to do."""
+    full = BurnishError(
+        f"The disk is full: cannot write below {root}. Free space there or choose another "
+        "folder with --root; finished stages are kept and the run goes on from them."
+    )
     try:
         yield
+    except SafetensorError as error:  # tells the system's error in words alone
+        if f"os error {errno.ENOSPC}" in str(error):
+            raise full from error
+        raise
     except OSError as error:
         if error.errno in {errno.ENOSPC, errno.EDQUOT}:
-            raise BurnishError(
-                f"The disk is full: cannot write below {root}. Free space there or choose another "
-                "folder with --root; finished stages are kept and the run goes on from them."
-            ) from error
+            raise full from error
         is_refused = error.errno in {errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR}
         # where no folder can be made (/proc), it is "not found", the root itself or above
         is_impossible = error.errno == errno.ENOENT and root.is_relative_to(error.filename or "?")

@@ -66,7 +66,7 @@ def ingest(base: Checkpoint, listing: Listing, config: IngestConfig) -> Corpus:
     if not rows:
         raise BurnishError(
             f"The sources {', '.join(listing.sources)} gave no passage; set aside were "
-            f"{dict(reasons)}. Name sources with more text, or lower --min-characters."
+            f"{dict(reasons)}. Name sources with more text, or lower --ingest.min-characters."
         )
     facts = {
         "documents": len({row["document_id"] for row in rows}),
