@@ -137,27 +137,29 @@ def _clip(text: str, characters: int) -> str:
 
 def _chunks(part: _Part, starts: list[int]) -> Iterator[Chunk]:
     """Split one section, given where its tokens begin."""
-    line = 0
+    mark = "\n" if part.section.position.startswith("line ") else "\f"
+    passed = 0
     for start, end in pack(part.section.text, starts, part.room):
         lines = part.section.text[start:end]
         if lines.strip():
-            blank = lines[: len(lines) - len(lines.lstrip())].count("\n")
-            position = _move(part.section.position, line + blank)
+            blank = lines[: len(lines) - len(lines.lstrip())].count(mark)
+            position = _move(part.section.position, passed + blank)
             yield Chunk(part.title, part.section.heading, _tidy(lines), position)
-        line += lines.count("\n")
+        passed += lines.count(mark)
 
 
 def _tidy(lines: str) -> str:
-    """Drop outer blank lines, common indentation, and all but one of adjacent blank lines."""
+    """Drop outer blank lines, common indentation, all but one of adjacent blank lines, and feeds."""
+    lines = lines.replace("\f", "")
     lines = re.sub(r"^\s*\n", "", lines.rstrip())
     return re.sub(r"\n{3,}", "\n\n", textwrap.dedent(lines)).strip()
 
 
-def _move(position: str, lines: int) -> str:
-    """Say where a stretch is that begins some lines further down the section.
+def _move(position: str, count: int) -> str:
+    """Say where a stretch is that begins some lines, or pages, further down the section.
 
-    >>> _move("line 12", 3), _move("#install", 3)
-    ('line 15', '#install')
+    >>> _move("line 12", 3), _move("page 2", 1), _move("#install", 3)
+    ('line 15', 'page 3', '#install')
     """
-    first = re.fullmatch(r"line (\d+)", position)
-    return f"line {int(first[1]) + lines}" if first else position
+    first = re.fullmatch(r"(line|page|cell|paragraph) (\d+)", position)
+    return f"{first[1]} {int(first[2]) + count}" if first else position

@@ -151,6 +151,19 @@ def test_positions_are_lines_of_the_source() -> None:
     ]
 
 
+def test_positions_are_pages_where_form_feeds_end_them() -> None:
+    ends = ["One two three four five. Six seven\n\feight nine ten.", "Eleven twelve here."]
+    text = f"{ends[0]}\n\n\f{ends[1]}\n\n\f\fOne two three four five six."
+    document = Document("d", "", (Section("", text, "page 2"),), "s")
+    (found,) = split([document], locate_words, max_tokens=10, special_tokens=2)
+    assert [(c.position, c.text) for c in found] == [
+        ("page 2", "One two three four five."),
+        ("page 2", "Six seven\neight nine ten."),
+        ("page 4", "Eleven twelve here."),
+        ("page 6", "One two three four five six."),
+    ]
+
+
 def test_a_place_that_is_no_line_holds_for_the_whole_section() -> None:
     document = Document(
         "d", "", (Section("", "One two three four.\nFive six seven eight.", "#a"),), "s"

@@ -6,7 +6,7 @@ from docutils import nodes
 from docutils.core import publish_doctree
 
 from tasks.core.text import Section
-from tasks.sources.restructured import _titles, parse_restructured
+from tasks.parsers.restructured import _titles, parse_restructured
 
 PAGE = """\
 =====
@@ -132,3 +132,8 @@ def _levels(text: str) -> list[int]:
             styles.append(style)
         levels.append(styles.index(style))
     return levels
+
+
+def test_a_long_line_of_punctuation_is_read_in_one_pass() -> None:
+    line = "=" * 5000 + "x"
+    assert line in parse_restructured(f"Text\n{line}\nmore")[1][0].text

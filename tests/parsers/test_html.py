@@ -1,6 +1,6 @@
 """HTML: what a reader sees, under its headings, with anchors for places."""
 
-from tasks.sources.html import parse_html
+from tasks.parsers.html import parse_html
 
 PAGE = """\
 <!doctype html>
@@ -52,4 +52,5 @@ def test_text_before_any_heading_is_kept() -> None:
 
 def test_broken_and_deep_pages_are_read() -> None:
     assert parse_html("<p>a<div>b</p></span><<c")[1][0].text.split()[:2] == ["a", "b"]
+    assert "words" in parse_html("<p>some words<![ nonsense [<p>more")[1][0].text
     assert parse_html("<div>" * 5000 + "deep")[1][0].text.strip() == "deep"

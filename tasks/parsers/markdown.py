@@ -14,9 +14,14 @@ def parse_markdown(text: str) -> Parsed:
     """Parse CommonMark with tables; the title is the front matter's or the first `#`."""
     title, text = _front_matter(text)
     outline = Outline(title)
-    tokens = MarkdownIt("commonmark").enable("table").parse(text)
-    _Renderer(outline).render(tokens)
+    add_markdown(text, outline)
     return outline.finish()
+
+
+def add_markdown(text: str, outline: Outline, first_line: int = 0) -> None:
+    """Add a text to an outline; its first line is the line `first_line` of the source, from 0."""
+    tokens = MarkdownIt("commonmark").enable("table").parse(text)
+    _Renderer(outline, first_line).render(tokens)
 
 
 def _front_matter(text: str) -> tuple[str, str]:
@@ -29,8 +34,9 @@ def _front_matter(text: str) -> tuple[str, str]:
 
 
 class _Renderer:
-    def __init__(self, outline: Outline) -> None:
+    def __init__(self, outline: Outline, first_line: int) -> None:
         self._outline = outline
+        self._first_line = first_line
         self._lists = 0
         self._marker = ""  # of the item that has just begun
         self._cells: list[str] = []
@@ -39,7 +45,7 @@ class _Renderer:
 
     def render(self, tokens: Sequence[Token]) -> None:
         for token in tokens:
-            line = token.map[0] if token.map else 0
+            line = self._first_line + (token.map[0] if token.map else 0)
             if token.type in {"fence", "code_block"}:
                 self._code(token, line)
             elif token.type == "html_block":

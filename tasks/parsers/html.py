@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from bs4 import BeautifulSoup
+from bs4.builder import ParserRejectedMarkup
 from bs4.element import CData, NavigableString, PageElement, Tag
 
 from .outline import CODE_INDENT, Outline, Parsed
@@ -20,7 +21,7 @@ HEADINGS = {"h1": 1, "h2": 2, "h3": 3, "h4": 4, "h5": 5, "h6": 6}
 
 def parse_html(text: str) -> Parsed:
     """Parse a page, of its `<main>` alone where it has one; headings' anchors are the places."""
-    soup = BeautifulSoup(text, "html.parser")
+    soup = _read(text)
     title = " ".join(soup.title.get_text().split()) if soup.title else ""
     for tag in [*soup(DROPPED), *soup.select("[role=navigation], a.headerlink")]:
         tag.extract()
@@ -30,10 +31,17 @@ def parse_html(text: str) -> Parsed:
 
 def text_of(html: str) -> str:
     """Return the text of a fragment."""
-    soup = BeautifulSoup(html, "html.parser")
+    soup = _read(html)
     for tag in soup(DROPPED):
         tag.extract()
     return soup.get_text()
+
+
+def _read(html: str) -> BeautifulSoup:
+    try:
+        return BeautifulSoup(html, "html.parser")
+    except ParserRejectedMarkup:  # over a marked section, `<![`, that is none
+        return BeautifulSoup(html.replace("<![", "&lt;!["), "html.parser")
 
 
 class _Page:

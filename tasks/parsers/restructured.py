@@ -12,7 +12,7 @@ from .outline import CODE_INDENT, Outline, Parsed
 
 ADORNMENT = re.compile(r"([!-/:-@\[-`{-~])\1*\s*")
 DIRECTIVE = re.compile(r"(?:\|[^|]+\|\s*)?([A-Za-z][\w:.+-]*)\s*::(?:\s+(.*))?$")
-BORDER = re.compile(r"\s*(?:[=+-]{2,}[ +|]*)+")
+BORDER = re.compile(r"\s*[=+-]{2}[=+| -]*")
 BULLET = re.compile(r"^\s*(?:[*+-]|[\w#]{1,3}[.)])\s+")
 CODE = {"code", "code-block", "sourcecode", "doctest", "testcode", "parsed-literal", "prompt"}
 DROPPED = set(  # what they show is elsewhere, or is no text

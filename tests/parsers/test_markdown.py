@@ -1,6 +1,6 @@
 """Markdown: headings become a path, marks go, words and their lines stay."""
 
-from tasks.sources.markdown import parse_markdown
+from tasks.parsers.markdown import parse_markdown
 
 PAGE = """\
 # Guide

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 from ..core.text import Section
 
+__all__ = ["CODE_INDENT", "Outline", "Parsed", "Section"]
+
 Parsed = tuple[str, tuple[Section, ...]]
 
 CODE_INDENT = "    "  # what tells code from prose where text is split
@@ -27,6 +29,9 @@ class Outline:
         Args:
             title: What the document calls itself apart from its headings, if it does.
             position: Where text before the first heading is, if lines do not tell.
+
+        In a section whose position is `page 3`, `cell 3`, or `paragraph 3`, each form feed of its
+        text is where the next of these begins.
         """
         self._title = title
         self._headings: list[_Heading] = []
@@ -34,12 +39,16 @@ class Outline:
         self._sections: list[tuple[list[_Heading], Section]] = []
         self._lines: list[str] = []
         self._first = 0
-        self._position = position
+        self._position = self._place = position
+
+    def at(self, position: str) -> None:
+        """Say where the sections are that open from here on."""
+        self._place = position
 
     def open(self, level: int, heading: str, position: str = "") -> None:
         """Begin a section; `position` is for text that does not keep its lines."""
         self._close()
-        self._position = position
+        self._position = position or self._place
         self._path = [above for above in self._path if above.level < level]
         text = " ".join(heading.split())
         if text:
