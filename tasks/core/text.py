@@ -12,7 +12,8 @@ class Section:
         heading: Headings above it, outermost first, joined by ` > `, without the title.
         text: Its text; code is indented, so that it is split at lines alone.
         position: Where a person finds it. `line 12` says that line n of `text` is line 11 + n of
-            the source; anything else (`#install`) holds for all of the section.
+            the source; `page 3` (`cell 3`, `paragraph 3`) that `text` begins there and that each
+            form feed in it is where the next begins; anything else (`#install`) holds for all.
     """
 
     heading: str
@@ -27,20 +28,6 @@ class Document:
     document_id: str
     title: str
     sections: tuple[Section, ...]
-    source: str
-
-
-@dataclass(frozen=True)
-class Page:
-    """A document that is still in the form of its file: `kind` is the suffix, `.md`.
-
-    Its title is for a text that names none.
-    """
-
-    document_id: str
-    title: str
-    kind: str
-    text: str
     source: str
 
 
@@ -65,7 +52,8 @@ def compose(title: str, section: str, text: str) -> str:
     >>> compose("json.dump", "", "json.dump(value, file)")
     'json.dump(value, file)'
     """
-    is_repeated = re.match(re.escape(title) + r"(?!\w)", text) is not None
+    rest = text[len(title) : len(title) + 1] if text.startswith(title) else "x"
+    is_repeated = re.match(r"\w", rest) is None
     head = [title] if title and not is_repeated else []
     if section and section != title:
         head.append(section)

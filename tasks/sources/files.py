@@ -1,76 +1,144 @@
-"""Files: their hash, their text, and JSON lines, where a broken line costs itself alone."""
+"""Files that were found and not yet read, here or anywhere."""
 
-import codecs
-import hashlib
-import json
-from collections.abc import Iterator
-from pathlib import Path
-from typing import Any
+import os
+import posixpath
+import stat
+from dataclasses import dataclass
+from io import BufferedReader
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Protocol
 
-from ..core.text import Reject
+if TYPE_CHECKING:
+    from .inventory import Inventory
+
+COMPRESSED = ".gz"
 
 
-def read_text(file: Path) -> str:
-    r"""Return a file's text with `\n` alone ending its lines.
+class File(Protocol):
+    """A file that was found. Its `document_id` and `place` can be printed.
+
+    `kind` is its suffix in small letters; `size` is its bytes, where they are told.
+    """
+
+    @property
+    def document_id(self) -> str: ...  # noqa: D102 - attributes
+    @property
+    def place(self) -> str: ...  # noqa: D102
+    @property
+    def kind(self) -> str: ...  # noqa: D102
+    @property
+    def size(self) -> int | None: ...  # noqa: D102
+
+    def identify(self, inventory: "Inventory") -> str:
+        """Return what changes when the content does; reads no more than it must."""
+
+    def read(self, most: int) -> bytes:
+        """Return its first `most` bytes.
+
+        Raises:
+            OSError: it cannot be read.
+            BurnishError: the storage that holds it does not answer.
+        """
+
+    def nearby(self, inventory: "Inventory") -> "LocalFile":
+        """Return it, or a copy of it on this machine that stays for later runs.
+
+        Raises:
+            OSError: it cannot be read.
+            BurnishError: the storage that holds it does not answer.
+        """
+
+
+@dataclass(frozen=True)
+class LocalFile:
+    """A file on this machine."""
+
+    document_id: str
+    place: str
+    kind: str
+    path: Path
+    size: int
+
+    def identify(self, inventory: "Inventory") -> str:
+        """Return the hash of its content."""
+        return inventory.hash(self.path)
+
+    def open(self) -> BufferedReader:
+        """Open it if it is a regular file still."""
+        return open_regular(self.path)
+
+    def read(self, most: int) -> bytes:
+        """Return its first `most` bytes."""
+        with self.open() as stream:
+            return stream.read(most)
+
+    def nearby(self, inventory: "Inventory") -> "LocalFile":
+        """Return it."""
+        return self
+
+
+@dataclass(frozen=True)
+class Page:
+    """A file to parse, and what changes when its content does."""
+
+    file: File
+    identity: str
+
+
+def open_regular(path: Path) -> BufferedReader:
+    """Open a file, but never wait for a pipe or a device that took its place.
 
     Raises:
-        ValueError: it is not UTF-8; the message is the reason to set it aside.
+        OSError: it cannot be read, or is no regular file.
+    """
+    flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+    stream = os.fdopen(os.open(path, flags), "rb")
+    if not stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
+        stream.close()
+        raise OSError(0, "not a regular file", str(path))
+    return stream
+
+
+def suffix(name: str) -> str:
+    """Return the suffix that tells a file's kind.
+
+    >>> suffix("Guide.MD"), suffix("corpus.jsonl.gz"), suffix("Makefile")
+    ('.md', '.jsonl.gz', '')
+    """
+    stem, found = posixpath.splitext(name.lower())
+    return posixpath.splitext(stem)[1] + found if found == COMPRESSED else found
+
+
+def title_of(document_id: str) -> str:
+    """Make a title of a file's name, for a page that names none.
+
+    >>> title_of("guide/set-up_linux.md")
+    'set up linux'
+    """
+    stem = PurePosixPath(document_id).stem
+    return " ".join(stem.replace("_", " ").replace("-", " ").split())
+
+
+def load(file: File, most: int) -> bytes:
+    """Return a file's content.
+
+    Raises:
         OSError: it cannot be read.
+        ValueError: it is longer than `most` bytes; the message is the reason to set it aside.
     """
-    content = file.read_bytes()
-    mark = 3 if content.startswith(codecs.BOM_UTF8) else 0
-    try:
-        text = content[mark:].decode()
-    except UnicodeDecodeError as error:
-        raise ValueError(_not_utf8(mark + error.start)) from error
-    return text.replace("\r\n", "\n").replace("\r", "\n")
+    if file.size is not None and file.size > most:
+        raise ValueError(too_large(file.size, most))
+    content = file.read(most + 1)  # it may have grown, or never told its size
+    if len(content) > most:
+        raise ValueError(too_large(len(content), most))
+    return content
 
 
-def read_lines(file: Path, name: str) -> Iterator[tuple[int, dict[str, Any]] | Reject]:
-    """Yield (line number, object) for each line that is not blank.
-
-    Args:
-        file: The file.
-        name: How a person knows it; what is set aside is named `<name>:<line>`.
-    """
-    offset = 0
-    with file.open("rb") as stream:
-        for number, line in enumerate(stream, start=1):
-            place, start = f"{name}:{number}", offset
-            offset += len(line)
-            try:
-                text = line.decode("utf-8-sig" if number == 1 else "utf-8").strip()
-                value = json.loads(text) if text else {}
-            except UnicodeDecodeError as error:
-                yield Reject(place, place, _not_utf8(start + error.start))
-            except json.JSONDecodeError as error:
-                yield Reject(place, place, f"not JSON: {error.msg} (column {error.colno})")
-            except (ValueError, RecursionError) as error:  # a number or a nest beyond limits
-                yield Reject(place, place, f"not JSON: {error}")
-            else:
-                if not isinstance(value, dict):
-                    yield Reject(place, place, f"not an object: {type(value).__name__}")
-                elif text:
-                    yield number, value
+def too_large(size: int, most: int) -> str:
+    """Say that a file is too large to be read."""
+    return f"too large: {size:,} bytes, over the {most:,} that are read"
 
 
-def _not_utf8(byte: int) -> str:
-    return f"not UTF-8: byte {byte}; save it as UTF-8"
-
-
-def field(value: dict[str, Any], *names: str) -> str:
-    """Return the first of these fields that holds text or a whole number; empty if none does."""
-    for name in names:
-        found = value.get(name)
-        if isinstance(found, str) and found.strip():
-            # JSON can spell half a surrogate pair, which no encoding of text can hold.
-            return found.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-        if isinstance(found, int) and not isinstance(found, bool):
-            return str(found)
-    return ""
-
-
-def hash_file(file: Path) -> str:
-    """Hash a file's content."""
-    with file.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
+def why_unreadable(error: OSError) -> str:
+    """Return the reason to set aside what this error was met with."""
+    return f"unreadable: {error.strerror or error}"

@@ -1,17 +1,21 @@
-"""Files as a source: a folder with all below it, a glob, or one file."""
+"""Files of this machine as a source: a folder with all below it, a glob, or one file."""
 
 import glob
-from collections.abc import Iterator
+import os
+import re
+import stat
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..contracts import BurnishError, fingerprint
-from ..core.text import Document, Page, Reject, Section
-from .beir import has_judgments
-from .files import field, hash_file, read_lines, read_text
+from ..contracts import BurnishError
+from ..core.text import Reject
+from .files import LocalFile, suffix, too_large
+from .names import local_path, printable
+from .parse import KINDS
+from .rows import TABLES
 
-KINDS = (".md", ".markdown", ".txt", ".html", ".htm", ".rst", ".jsonl")
-SKIPPED = {"__pycache__", "node_modules"}  # and whatever begins with a dot
+SKIPPED = frozenset({"__pycache__", "node_modules"})  # and whatever begins with a dot
 
 
 @dataclass(frozen=True)
@@ -24,49 +28,34 @@ class Folder:
 
     name: str
 
-    def __post_init__(self) -> None:
-        """Check that there is something to read."""
-        if not any(not isinstance(found, Reject) for found in self._find()):
-            raise BurnishError(f"{self._why_nothing()} Files that are read: {', '.join(KINDS)}.")
-
-    def fingerprint(self) -> str:
-        """Hash names and contents of the files that are read; the others decide nothing."""
-        files = [found for found in self._find() if not isinstance(found, Reject)]
-        return fingerprint(sorted([identifier, _hash(file)] for identifier, file in files))
-
-    def read(self) -> Iterator[Document | Page | Reject]:
-        """Yield a page per file, of `.jsonl` a document per line, in the order of their paths."""
-        for found in self._find():
-            if isinstance(found, Reject):
-                yield found
-                continue
-            identifier, file = found
-            place = self._place(identifier)
-            try:
-                if file.suffix.lower() == ".jsonl":
-                    yield from _read_jsonl(file, identifier, place)
-                else:
-                    yield _read_file(file, identifier, place)
-            except OSError as error:
-                yield Reject(identifier, place, f"unreadable: {error.strerror}")
-
-    def _find(self) -> Iterator[tuple[str, Path] | Reject]:
-        root, paths = self._paths()
-        inside = root.resolve()
-        judged = has_judgments(root)
-        for path in paths:
-            identifier = path.relative_to(root).as_posix()
-            if judged and path.relative_to(root).parts[0] in {"queries.jsonl", "qrels"}:
-                continue
-            reason = _why_not(path, inside)
-            if reason:
-                yield Reject(identifier, self._place(identifier), reason)
+    def find(self, most: int) -> Iterator[LocalFile | Reject]:
+        """Yield the files in the order of their paths; pages of over `most` bytes are set aside."""
+        shown = self._root().as_posix()
+        root = self._root().expanduser()
+        inside, prefix = os.path.realpath(root), "" if shown == "." else f"{shown.rstrip('/')}/"
+        for relative in self._paths(root):
+            identifier, place = printable(relative) or ".", printable(prefix + relative)
+            path = root / relative
+            found = _check(path, inside, most)
+            if isinstance(found, str):
+                yield Reject(identifier, place, found)
             else:
-                yield identifier, path
+                yield LocalFile(identifier, place, suffix(relative), path, found)
+
+    def why_nothing(self) -> str:
+        """Say why there is nothing to read."""
+        name, path = printable(self.name), local_path(self.name)
+        if path.is_dir():
+            return f"The folder {name} holds no file that is read as documents."
+        if path.is_file():
+            return f"The file {name} is of a kind that is not read."
+        if glob.has_magic(self.name):
+            return f"No file that is read matches {name}. Check the pattern."
+        return f"There is no file or folder {name}. Check the path (from {Path.cwd()})."
 
     def _root(self) -> Path:
         """Return the folder that ids are relative to, as the source names it."""
-        path = Path(self.name)
+        path = Path(re.sub(r"^(?:file|local)://", "", self.name))
         if path.expanduser().is_dir():
             return path
         if path.expanduser().is_file():
@@ -74,87 +63,94 @@ class Folder:
         magic = [number for number, part in enumerate(path.parts) if glob.has_magic(part)]
         return Path(*path.parts[: magic[0]]) if magic else path.parent
 
-    def _paths(self) -> tuple[Path, list[Path]]:
-        """Return the root, and all paths to look at in order."""
-        path, root = Path(self.name).expanduser(), self._root().expanduser()
+    def _paths(self, root: Path) -> Iterator[str]:
+        """Return all paths below the root to look at, in order."""
+        path = local_path(self.name)
         if path.is_dir():
-            return root, list(_walk(path))
+            return _walk(root)
         if path.is_file() or not glob.has_magic(self.name):
-            return root, [path] if path.is_file() else []
-        pattern = str(path.relative_to(root))
-        # Path.glob would match hidden files and, up to 3.12, not enter what `**` ends with.
-        found = sorted(glob.glob(pattern, root_dir=root, recursive=True))  # noqa: PTH207
-        return root, [root / name for name in found if not (root / name).is_dir()]
-
-    def _place(self, identifier: str) -> str:
-        return (self._root() / identifier).as_posix()
-
-    def _why_nothing(self) -> str:
-        path = Path(self.name).expanduser()
-        if path.is_dir():
-            return f"The folder {self.name} holds no file that is read as documents."
-        if path.is_file():
-            return f"The file {self.name} is of a kind that is not read."
-        if glob.has_magic(self.name):
-            return f"No file that is read matches {self.name}. Check the pattern."
-        return f"There is no file or folder {self.name}. Check the path (from {Path.cwd()})."
+            return iter([path.name] if path.is_file() else [])
+        pattern = path.relative_to(root).as_posix()
+        # not glob.glob: it follows links, two of which to their own folder never end
+        depth = None if "**" in pattern else pattern.count("/") + 1
+        return filter(match_pattern(pattern, self.name), _walk(root, depth))
 
 
-def _walk(folder: Path) -> Iterator[Path]:
-    """Yield every file below, and every link to a folder, which is not entered."""
+def match_pattern(pattern: str, name: str) -> Callable[[str], bool]:
+    """Return what tells whether a path relative to the root matches a glob.
+
+    `**` stands for any folders, all else for a part of one name.
+
+    Raises:
+        BurnishError: the pattern means nothing.
+    """
+    from fsspec.utils import glob_translate
+
     try:
-        entries = sorted(folder.iterdir(), key=lambda path: path.name)
-    except OSError:
-        yield folder  # to be set aside by name
-        return
-    for path in entries:
-        if path.name.startswith(".") or path.name in SKIPPED:
-            continue
-        if path.is_dir() and not path.is_symlink():
-            yield from _walk(path)
-        else:
-            yield path
-
-
-def _why_not(path: Path, inside: Path) -> str:
-    """Say why a path is not read; empty if it is."""
-    if path.is_symlink():
-        if not path.exists():
-            return "broken link"
-        if not path.resolve().is_relative_to(inside):
-            return "link out of the folder"
-    if path.is_dir():
-        return "link to a folder" if path.is_symlink() else "unreadable: folder cannot be entered"
-    if path.suffix.lower() not in KINDS:
-        return f"kind not read: {path.suffix.lower() or 'no suffix'}"
-    return "" if path.is_file() else "not a regular file"
-
-
-def _hash(file: Path) -> str:
-    try:
-        return hash_file(file)
-    except OSError as error:
-        return f"unreadable: {error.strerror}"
-
-
-def _read_file(file: Path, identifier: str, place: str) -> Page | Reject:
-    try:
-        text = read_text(file)
+        expression = re.compile(glob_translate(pattern))
     except ValueError as error:
-        return Reject(identifier, place, str(error))
-    title = " ".join(file.stem.replace("_", " ").replace("-", " ").split())
-    return Page(identifier, title, file.suffix.lower(), text, place)
+        raise BurnishError(f"The pattern {printable(name)} cannot be read: {error}.") from error
+    return lambda path: expression.match(path) is not None
 
 
-def _read_jsonl(file: Path, identifier: str, place: str) -> Iterator[Document | Reject]:
-    for item in read_lines(file, place):
-        if isinstance(item, Reject):
-            yield Reject(f"{identifier}:{item.source.rpartition(':')[2]}", item.source, item.reason)
-            continue
-        number, value = item
-        name = f"{identifier}:{field(value, 'id', '_id') or number}"
-        text, title = field(value, "text", "contents", "body"), field(value, "title").strip()
-        if not text and not title:
-            yield Reject(name, f"{place}:{number}", "no text: `text`, `contents`, `body` are blank")
-        else:
-            yield Document(name, title, (Section("", text or title, f"line {number}"),), place)
+def is_hidden(name: str) -> bool:
+    """Tell whether a file or a folder of this name is passed over."""
+    return name.startswith(".") or name in SKIPPED
+
+
+def why_not_kind(kind: str) -> str:
+    """Say that a kind of file is not read; empty if it is."""
+    is_read = kind in KINDS or kind in TABLES
+    return "" if is_read else f"kind not read: {printable(kind) or 'no suffix'}"
+
+
+def _walk(root: Path, depth: int | None = None) -> Iterator[str]:
+    """Yield every file below, and every link to a folder, which is not entered.
+
+    A folder that cannot be entered is yielded itself, to be set aside by name.
+    """
+    waiting = [("", 0, True)]
+    while waiting:
+        path, level, is_folder = waiting.pop()
+        if not is_folder:
+            yield path
+        elif depth is None or level < depth:
+            prefix = f"{path}/" if path else ""
+            try:
+                with os.scandir(root / path) as found:
+                    entries = sorted(found, key=lambda entry: entry.name, reverse=True)
+                waiting += [
+                    (prefix + entry.name, level + 1, entry.is_dir(follow_symlinks=False))
+                    for entry in entries
+                    if not is_hidden(entry.name)
+                ]
+            except OSError:
+                yield path
+
+
+def _check(path: Path, inside: str, most: int) -> int | str:
+    """Return a file's size, or the reason why it is not read."""
+    try:
+        status = path.lstat()
+        if stat.S_ISLNK(status.st_mode):
+            if not path.exists():
+                return "broken link"
+            if not Path(os.path.realpath(path)).is_relative_to(inside):
+                return "link out of the folder"
+            if path.is_dir():
+                return "link to a folder"
+            status = path.stat()
+    except (OSError, RuntimeError) as error:
+        return f"unreadable: {getattr(error, 'strerror', None) or error}"
+    return _why_not(suffix(path.name), status, most) or status.st_size
+
+
+def _why_not(kind: str, status: os.stat_result, most: int) -> str:
+    if stat.S_ISDIR(status.st_mode):
+        return "unreadable: folder cannot be entered"
+    if reason := why_not_kind(kind):
+        return reason
+    if not stat.S_ISREG(status.st_mode):
+        return "not a regular file"
+    is_large = status.st_size > most and kind not in TABLES
+    return too_large(status.st_size, most) if is_large else ""

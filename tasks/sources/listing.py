@@ -1,5 +1,6 @@
 """The listing: which sources there are, and a hash of all that is behind them."""
 
+import logging
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -8,22 +9,34 @@ from typing import Protocol
 from pydantic import BaseModel, ConfigDict
 
 from ..contracts import BurnishError, fingerprint
-from ..core.text import Document, Page, Reject
-from .beir import Beir, fingerprint_judgments, has_judgments, judgment_folder
+from ..core.text import Document, Reject
+from .beir import Beir, find_corpus
+from .clicks import fingerprint_clicks
+from .collection import KNOWN, Collection
+from .files import Page, suffix
 from .folder import Folder
+from .hub import OPTIONS as HUB_OPTIONS
+from .hub import PREFIX, Hub, is_saved
+from .inventory import MAX_FILE_BYTES, Inventory
+from .judgments import fingerprint_judgments, has_judgments, judgment_place
+from .names import check_secrets, is_remote, kind_of, local_path, printable, split_name
+from .parse import KINDS
 from .pydoc import Pydoc
+from .remote import Remote
+from .rows import TABLES
+from .storage import open_storage
 
-NO_TEXT = "no text"
+logger = logging.getLogger(__name__)
 
 
 class Source(Protocol):
     """One kind of source. Opening one that cannot be read raises BurnishError."""
 
-    def fingerprint(self) -> str:
+    def fingerprint(self, inventory: Inventory) -> str:
         """Hash all that decides what `read` yields."""
 
-    def read(self) -> Iterator[Document | Page | Reject]:
-        """Yield the documents in a stable order, and what had to be set aside."""
+    def read(self, inventory: Inventory) -> Iterator[Document | Page | Reject]:
+        """Yield documents, and pages to parse, in a stable order; and what had to be set aside."""
 
 
 class Listing(BaseModel):
@@ -34,64 +47,54 @@ class Listing(BaseModel):
     sources: tuple[str, ...]
     judged: tuple[str, ...] = ()
     """Folders that hold human questions and judgments, for `read_judgments`."""
+    clicks: tuple[str, ...] = ()
+    """Click logs, for `read_clicks`."""
+    max_file_bytes: int = MAX_FILE_BYTES
+    """Longest page, and longest row of a table, that is read."""
     fingerprint: str
     """The same in whatever order the sources are named."""
 
 
-def list_sources(sources: Sequence[str], questions: str | None = None) -> Listing:
+def list_sources(
+    sources: Sequence[str],
+    questions: str | None = None,
+    clicks: Sequence[str] = (),
+    root: Path | None = None,
+    *,
+    max_file_bytes: int = MAX_FILE_BYTES,
+) -> Listing:
     """Look at every source once, so that what cannot be read is said before anything starts.
 
     Args:
-        sources: `pydoc:`, `pydoc:<package>`, folders, globs, and files.
+        sources: Folders, globs, files, URLs, `hf:<dataset>`, `pydoc:`, and `pydoc:<package>`; the
+            columns of tables after `#`.
         questions: A folder with `queries.jsonl` and `qrels/*.tsv` about these documents, or
             `builtin:python` for the questions about Python that come with this package.
+        clicks: Click logs about these documents.
+        root: Folder of all nouns, where it is kept which files were hashed; without it all are.
+        max_file_bytes: Longest page, and longest row of a table, that is read.
 
     Raises:
         BurnishError: there is no source, or one is missing, unknown, or without documents.
     """
-    names = tuple(dict.fromkeys(name.strip() for name in sources if name.strip()))
+    names, logs = _distinct(sources), _distinct(clicks)
     if not names:
         raise BurnishError(
             "There is no source of documents. Name at least one: a folder, a glob, or `pydoc:`."
         )
-    try:
-        seen = {fingerprint("documents", open_source(name).fingerprint()) for name in names}
-        judged = [name for name in names if not _kind(name) and has_judgments(_folder(name))]
-        judged += [questions.strip()] if questions and questions.strip() else []
-        # by place, or the same folder under two spellings would ask every question twice
-        distinct = {judgment_folder(name).resolve(): name for name in judged}
-        seen |= {fingerprint("judgments", fingerprint_judgments(name)) for name in judged}
-    except OSError as error:
-        raise BurnishError(
-            f"{error.filename} cannot be read: {error.strerror}. Make it readable for this user."
-        ) from error
+    hashed = _Hashing(root, max_file_bytes)
+    seen = {fingerprint("documents", hashed("documents", name)) for name in names}
+    folders = _find_judged(names, _distinct([questions or ""]))
+    seen |= {fingerprint("judgments", hashed("judgments", name)) for name in folders}
+    seen |= {fingerprint("clicks", hashed("clicks", name)) for name in logs}
+    logger.info("sources: %d files hashed, %d known", hashed.new, hashed.known)
     return Listing(
-        sources=names, judged=tuple(distinct.values()), fingerprint=fingerprint(sorted(seen))
+        sources=names,
+        judged=folders,
+        clicks=logs,
+        max_file_bytes=max_file_bytes,
+        fingerprint=fingerprint(sorted(seen)),
     )
-
-
-def read_sources(sources: Sequence[str]) -> Iterator[Document | Page | Reject]:
-    """Read all sources; an id that is taken already, and a document without text, is set aside."""
-    taken: dict[str, str] = {}
-    for name in sources:
-        for item in open_source(name).read():
-            if isinstance(item, Reject):
-                yield item
-                continue
-            place = _place(item)
-            if not has_text(item):
-                yield Reject(item.document_id, place, NO_TEXT)
-            elif item.document_id in taken:
-                yield Reject(item.document_id, place, f"id taken: by {taken[item.document_id]}")
-            else:
-                taken[item.document_id] = place
-                yield item
-
-
-def has_text(item: Document | Page) -> bool:
-    """Tell whether there is anything to read but white space."""
-    texts = [item.text] if isinstance(item, Page) else [part.text for part in item.sections]
-    return any(text.strip() for text in texts)
 
 
 def open_source(name: str) -> Source:
@@ -100,28 +103,91 @@ def open_source(name: str) -> Source:
     Raises:
         BurnishError: nothing of this name can be read.
     """
-    kind = _kind(name)
+    kind = kind_of(name)
     if kind == "pydoc":
         return Pydoc(name.partition(":")[2].strip())
-    if kind:
+    if kind == PREFIX.rstrip(":") and not is_remote(name):
+        return Hub(name)
+    if kind and not is_remote(name):
         raise BurnishError(
-            f"The source {name} is of the unknown kind `{kind}:`. Known are `pydoc:`, folders, "
-            "globs, and files; copy what lies elsewhere into a folder and name that."
+            f"The source {name} is of the unknown kind `{kind}:`. Known are folders, globs, files, "
+            "URLs (`s3://…`, `https://…`), `hf:<dataset>`, and `pydoc:`."
         )
-    return Beir(name) if (_folder(name) / "corpus.jsonl").is_file() else Folder(name)
+    place, options = split_name(name, {*KNOWN, *HUB_OPTIONS} if _is_saved(name) else KNOWN)
+    if _is_saved(name):
+        return Hub(name)
+    if is_remote(place):
+        open_storage(place)  # what is wrong with its name is said of the name
+    is_folder = _may_be_folder(place)
+    if is_folder and not options and find_corpus(place):
+        return Beir(place)
+    finder = Remote(place) if is_remote(place) else Folder(place)
+    return Collection(finder, options, is_folder and has_judgments(place))
 
 
-def _folder(name: str) -> Path:
-    return Path(name).expanduser()
+class _Hashing:
+    """Hashes what is behind names, and counts the files that had to be read for it."""
+
+    def __init__(self, root: Path | None, max_file_bytes: int) -> None:
+        self._root = root
+        self._max_file_bytes = max_file_bytes
+        self.new = 0
+        self.known = 0
+
+    def __call__(self, what: str, name: str) -> str:
+        try:
+            with open_inventory(self._root, what, name, self._max_file_bytes) as inventory:
+                found = _fingerprint(what, name, inventory)
+        except OSError as error:
+            raise BurnishError(
+                f"{error.filename or name} cannot be read: {error.strerror or error}. Make it "
+                "readable for this user."
+            ) from error
+        self.new += inventory.hashed
+        self.known += inventory.recalled
+        return found
 
 
-def _kind(name: str) -> str:
-    """Return the prefix of a source; a drive's letter (`C:`) and an existing path are none."""
-    match = re.match(r"([A-Za-z][A-Za-z0-9+.-]+):", name)
-    return match[1].lower() if match and not Path(name).exists() else ""
+def open_inventory(root: Path | None, what: str, name: str, max_file_bytes: int) -> Inventory:
+    """Open what is known of the files behind a name."""
+    return Inventory(root, f"{what} {name}", max_file_bytes)
 
 
-def _place(item: Document | Page) -> str:
-    position = item.sections[0].position if isinstance(item, Document) and item.sections else ""
-    line = re.fullmatch(r"line (\d+)", position)
-    return f"{item.source}:{line[1]}" if line else item.source
+def _fingerprint(what: str, name: str, inventory: Inventory) -> str:
+    if what == "documents":
+        return open_source(name).fingerprint(inventory)
+    hashing = fingerprint_judgments if what == "judgments" else fingerprint_clicks
+    return hashing(name, inventory)
+
+
+def _find_judged(names: Sequence[str], questions: Sequence[str]) -> tuple[str, ...]:
+    """Return the folders of questions: those of sources that have some, and those named."""
+    places = [split_name(name, KNOWN | HUB_OPTIONS)[0] for name in names]
+    judged = [place for place in places if _may_be_folder(place) and has_judgments(place)]
+    # by place, or the same folder under two spellings would ask every question twice
+    return tuple({judgment_place(name): name for name in [*judged, *questions]}.values())
+
+
+def _distinct(names: Sequence[str]) -> tuple[str, ...]:
+    found = tuple(dict.fromkeys(name.strip() for name in names if name.strip()))
+    for name in found:
+        check_secrets(name)
+        if name != printable(name):
+            raise BurnishError(
+                f"The name {printable(name)!r} holds what cannot be printed. Rename it, or name "
+                "the folder it is in."
+            )
+    return found
+
+
+def _is_saved(name: str) -> bool:
+    return not is_remote(name) and is_saved(local_path(name.rpartition("#")[0] or name))
+
+
+def _may_be_folder(place: str) -> bool:
+    """Tell whether a place may be a folder: no glob, no dataset, no file of a kind that is read."""
+    kind = kind_of(place)
+    if (kind and not is_remote(place)) or re.search(r"[*\[]", place):
+        return False
+    is_file = is_remote(place) and suffix(place.partition("::")[0]) in KINDS | TABLES
+    return not is_file

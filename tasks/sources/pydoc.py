@@ -1,51 +1,21 @@
 """Python's own documentation as a source: a real corpus that is on every machine."""
 
-import contextlib
-import importlib
-import inspect
-import io
-import pkgutil
+import json
 import platform
+import subprocess
 import sys
-import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from types import ModuleType
-from typing import NamedTuple
 
 from ..contracts import BurnishError, fingerprint
 from ..core.text import Document, Reject, Section
-from .files import hash_file
+from . import library
+from .inventory import Inventory
 
 SOURCE = "pydoc:"
-MIN_WORDS = 7  # "Return repr(self)." tells no one anything
-
-# Not documentation people search: test suites, demonstrations, jokes that act on import, code
-# tables, implementation halves of public modules, what needs a display (absent on many machines,
-# which would make the corpus differ from one to the next), and (last two lines) what PEP 594 and
-# its like retired.
-SKIPPED = frozenset(
-    """
-    antigravity encodings ensurepip genericpath idlelib nt ntpath nturl2path posix posixpath
-    pydoc_data sre_compile sre_constants sre_parse test this tkinter turtle turtledemo
-    aifc asynchat asyncore audioop binhex cgi cgitb chunk crypt distutils imghdr imp lib2to3
-    mailcap msilib nis nntplib ossaudiodev pipes smtpd sndhdr spwd sunau telnetlib uu xdrlib
-    """.split()  # noqa: SIM905 - as a list it would take fifty lines
-)
-# Where C code whose name is not simply `_module` is meant to be imported from.
-_HOMES = {"_thread": "threading", "_collections_abc": "collections.abc", "genericpath": "os.path"}
-
-
-class _Entry(NamedTuple):
-    """A docstring under one of the names it can be reached by."""
-
-    is_borrowed: bool  # defined elsewhere and only reachable from here
-    order: int
-    name: str
-    module: str
-    text: str
+TIMEOUT_SECONDS = 600  # for a package whose import never ends
 
 
 @dataclass(frozen=True)
@@ -66,16 +36,52 @@ class Pydoc:
                 f"Install it, correct the name, or use `{SOURCE}` for the standard library."
             )
 
-    def fingerprint(self) -> str:
+    def fingerprint(self, inventory: Inventory) -> str:
         """Hash the interpreter, and the source files of a package that may change beside it."""
         python = [platform.python_version(), sys.platform]
-        return fingerprint(SOURCE, self.package, python, self._files())
+        return fingerprint(SOURCE, self.package, python, self._files(inventory))
 
-    def read(self) -> Iterator[Document | Reject]:
+    def read(self, inventory: Inventory) -> Iterator[Document | Reject]:
         """Yield an entry per module, class, function, and topic."""
-        return read_pydoc(self.package)
+        version = fingerprint(
+            self.fingerprint(inventory), Path(library.__file__).read_text(encoding="utf-8")
+        )
+        walked = inventory.keep("pydoc", self.package, version, self._walk)
+        with walked.open(encoding="utf-8") as lines:
+            for line in lines:
+                found = library.Found(*json.loads(line))
+                source = f"{SOURCE}{found.module}"
+                if found.reason:
+                    yield Reject(found.name, source, found.reason)
+                else:
+                    yield Document(found.name, found.title, (Section("", found.text),), source)
 
-    def _files(self) -> list[list[str]]:
+    def _walk(self, file: Path) -> None:
+        """Walk the library in a fresh interpreter, where nothing has replaced any of it."""
+        program = [sys.executable, "-I", "-X", "utf8", library.__file__]
+        with file.open("wb") as out:
+            try:
+                done = subprocess.run(
+                    [*program, self.package, json.dumps(sys.path)],
+                    stdin=subprocess.DEVNULL,
+                    stdout=out,
+                    stderr=subprocess.PIPE,
+                    timeout=TIMEOUT_SECONDS,
+                    check=False,
+                )
+            except subprocess.TimeoutExpired as error:
+                raise BurnishError(
+                    f"Reading {SOURCE}{self.package} took over {TIMEOUT_SECONDS} s: importing it "
+                    "does not end. Name another package."
+                ) from error
+        if done.returncode:
+            told = done.stderr.decode("utf-8", "replace").strip().splitlines()[-1:]
+            raise BurnishError(
+                f"Reading {SOURCE}{self.package} failed with status {done.returncode}: "
+                f"{' '.join(told)}. Name another package, or mend its import."
+            )
+
+    def _files(self, inventory: Inventory) -> list[list[str]]:
         spec = find_spec(self.package) if self.package else None
         if spec is None or self.package.partition(".")[0] in sys.stdlib_module_names:
             return []
@@ -88,112 +94,4 @@ class Pydoc:
         ]
         if not folders and spec.origin and Path(spec.origin).is_file():
             files = [(Path(spec.origin).name, Path(spec.origin))]
-        return sorted([name, hash_file(file)] for name, file in files)
-
-
-def read_pydoc(package: str = "") -> Iterator[Document | Reject]:
-    """Read the docstrings of the standard library and the language's help topics.
-
-    One document per module, class, function, method, and property that has a docstring of its
-    own, named as a reader would import it (`os.path.dirname`), and one per topic of
-    `pydoc_data.topics` (`topic:with`). A docstring that several names share is read once, under
-    the name where it is defined.
-
-    Args:
-        package: Read this package alone (`json`), without the topics; empty for everything.
-    """
-    walk = _Walk()
-    listed = [package] if package else ["builtins", "os.path", *sorted(sys.stdlib_module_names)]
-    for name in listed:
-        if package or not (name.startswith("_") or name in SKIPPED):
-            walk.module(name)
-    yield from walk.rejects
-    told: dict[str, str] = {}
-    for entry in sorted(walk.entries):
-        source = f"{SOURCE}{entry.module}"
-        if len(entry.text.split()) < MIN_WORDS:
-            yield Reject(entry.name, source, f"under {MIN_WORDS} words")
-        elif entry.text in told:
-            yield Reject(entry.name, source, f"same docstring as {told[entry.text]}")
-        else:
-            told[entry.text] = entry.name
-            yield Document(entry.name, entry.name, (Section("", entry.text),), source)
-    if not package:
-        yield from _topics()
-
-
-def _topics() -> Iterator[Document]:
-    from pydoc_data.topics import topics  # half a megabyte of text, wanted here alone
-
-    for name, text in sorted(topics.items()):
-        heading = text.lstrip().split("\n", 1)[0].replace('"', "")
-        yield Document(f"topic:{name}", heading, (Section("", text.strip()),), f"{SOURCE}topics")
-
-
-class _Walk:
-    """A walk over the library that gathers every docstring and what could not be read."""
-
-    def __init__(self) -> None:
-        self.entries: list[_Entry] = []
-        self.rejects: list[Reject] = []
-        self._met: set[int] = set()
-
-    def module(self, name: str) -> None:
-        """Gather a module and the submodules below it."""
-        try:
-            with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
-                warnings.simplefilter("ignore")
-                module = importlib.import_module(name)
-        except (Exception, SystemExit) as error:  # noqa: BLE001 - a platform's missing half
-            reason = f"cannot be imported here: {type(error).__name__}: {error}"
-            self.rejects.append(Reject(name, SOURCE, reason))
-            return
-        if id(module) in self._met:
-            return
-        self._met.add(id(module))
-        self._gather(name, module, name, is_borrowed=False)
-        children = _submodules(module)
-        # str before bytes and bytearray: of a docstring they share, people want the first
-        for key in sorted(vars(module), key=lambda key: (key.startswith("byte"), key)):
-            value = vars(module)[key]
-            # a submodule takes the place of what has its name as soon as anyone imports it
-            is_told = not key.startswith("_") and key not in children
-            if is_told and (inspect.isclass(value) or inspect.isroutine(value)):
-                self._member(key if name == "builtins" else f"{name}.{key}", value, name)
-        for child in children:
-            if not child.startswith("_") and child not in {"test", "tests"}:
-                self.module(f"{name}.{child}")
-
-    def _member(self, name: str, value: object, module: str) -> None:
-        is_borrowed = not _is_home(module, getattr(value, "__module__", None))
-        self._gather(name, value, module, is_borrowed=is_borrowed)
-        if not inspect.isclass(value):
-            return
-        for key, raw in sorted(vars(value).items()):
-            member = raw.__func__ if isinstance(raw, staticmethod | classmethod) else raw
-            is_told = inspect.isroutine(member) or isinstance(member, property)
-            if not key.startswith("_") and is_told:
-                self._gather(f"{name}.{key}", member, module, is_borrowed=is_borrowed)
-
-    def _gather(self, name: str, value: object, module: str, *, is_borrowed: bool) -> None:
-        doc = getattr(value, "__doc__", None)
-        if isinstance(doc, str) and doc.strip():
-            text = inspect.cleandoc(doc)
-            self.entries.append(_Entry(is_borrowed, len(self.entries), name, module, text))
-
-
-def _submodules(module: ModuleType) -> list[str]:
-    return sorted(info.name for info in pkgutil.iter_modules(getattr(module, "__path__", [])))
-
-
-def _is_home(module: str, owner: str | None) -> bool:
-    """Tell whether what `owner` defines is meant to be imported from `module`.
-
-    >>> _is_home("io", "_io"), _is_home("csv", "_io"), _is_home("os", "posix")
-    (True, False, True)
-    """
-    if module == "builtins" or owner == module:
-        return True
-    if module in {"os", "os.path"}:  # two faces of the platform's own modules
-        return owner in {"posix", "nt", "posixpath", "ntpath", "genericpath"}
-    return owner is not None and _HOMES.get(owner, owner.lstrip("_")) == module
+        return sorted([name, inventory.hash(file)] for name, file in files)

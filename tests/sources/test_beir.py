@@ -7,7 +7,10 @@ import pytest
 
 from tasks.contracts import BurnishError
 from tasks.core.text import Document, Reject
-from tasks.sources.beir import Beir, Judgment, fingerprint_judgments, read_judgments
+from tasks.sources.beir import Beir
+from tasks.sources.inventory import Inventory
+from tasks.sources.judgments import fingerprint_judgments, read_judgments
+from tasks.sources.qrels import Judgment
 
 
 def lines(*values: object) -> str:
@@ -34,7 +37,7 @@ def test_documents(tmp_path: Path) -> None:
             {"_id": "nothing", "title": "", "text": ""},
         )
     )
-    items = list(Beir(tmp_path.as_posix()).read())
+    items = list(Beir(tmp_path.as_posix()).read(Inventory(None)))
     place = f"{tmp_path.as_posix()}/corpus.jsonl"
     assert [
         (d.document_id, d.title, d.sections[0].text, d.sections[0].position)
@@ -44,11 +47,11 @@ def test_documents(tmp_path: Path) -> None:
         ("a", "T", "text", "line 1"),
         ("7", "", "number", "line 2"),
         ("title only", "T", "T", "line 5"),
-        ("nothing", "", "", "line 6"),  # set aside with all that have no text
     ]
     assert [(i.source, i.reason) for i in items if isinstance(i, Reject)] == [
         (f"{place}:3", "no id: `_id` is blank"),
         (f"{place}:4", "not JSON: Unterminated string starting at (column 9)"),
+        (f"{place}:6", "no text: `text`, `contents`, `content`, `body`"),
     ]
 
 

@@ -6,41 +6,21 @@ from pathlib import Path
 import pytest
 
 from tasks.contracts import BurnishError
-from tasks.core.text import Document, Page, Reject
-from tasks.sources.folder import Folder
-from tasks.sources.parse import parse_page
+from tasks.sources import list_sources
+
+from .conftest import Fill, Read
 
 
-def fill(folder: Path, files: dict[str, str | bytes]) -> str:
-    for name, content in files.items():
-        path = folder / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(content if isinstance(content, bytes) else content.encode())
-    return folder.as_posix()
-
-
-def parsed(page: Page) -> Document:
-    title, sections = parse_page(page)
-    return Document(page.document_id, title or page.title, sections, page.source)
-
-
-def read(name: str) -> tuple[dict[str, Document], dict[str, str]]:
-    items = [parsed(item) if isinstance(item, Page) else item for item in Folder(name).read()]
-    documents = {item.document_id: item for item in items if isinstance(item, Document)}
-    return documents, {i.document_id: i.reason for i in items if isinstance(i, Reject)}
-
-
-def test_every_kind_is_read_with_its_id_title_and_place(tmp_path: Path) -> None:
+def test_every_kind_is_read_with_its_id_title_and_place(fill: Fill, read: Read) -> None:
     name = fill(
-        tmp_path,
         {
             "a/set-up.md": "# Set up\n\nText.",
             "b.TXT": "\n\nPlain text.",
             "c.html": "<title>Page</title><p>Text.</p>",
             "d.rst": "Title\n=====\n\nText.",
             "no_heading-here.md": "Text.",
-            "e.jsonl": '{"text": "One", "title": "T", "id": "x"}\n\n{"body": "Two"}\n',
-        },
+            "e.jsonl": '{"text": "One", "title": "T", "id": "x"}\n',
+        }
     )
     documents, rejects = read(name)
     assert not rejects
@@ -51,116 +31,129 @@ def test_every_kind_is_read_with_its_id_title_and_place(tmp_path: Path) -> None:
         "d.rst": "Title",
         "no_heading-here.md": "no heading here",
         "e.jsonl:x": "T",
-        "e.jsonl:3": "",
     }
     assert documents["a/set-up.md"].source == f"{name}/a/set-up.md"
     assert documents["b.TXT"].sections[0].position == "line 1"
-    assert documents["e.jsonl:3"].sections[0].position == "line 3"
 
 
-def test_a_glob_and_one_file(tmp_path: Path) -> None:
-    name = fill(tmp_path, {"docs/a/x.md": "x", "docs/y.md": "y", "docs/z.txt": "z", "w.md": "w"})
+def test_a_glob_and_one_file(fill: Fill, read: Read) -> None:
+    name = fill({"docs/a/x.md": "x", "docs/y.md": "y", "docs/z.txt": "z", "w.md": "w"})
     assert list(read(f"{name}/docs/**/*.md")[0]) == ["a/x.md", "y.md"]
+    assert list(read(f"{name}/docs/**")[0]) == ["a/x.md", "y.md", "z.txt"]
     assert list(read(f"{name}/*/y.md")[0]) == ["docs/y.md"]
-    documents, _ = read(f"{name}/docs/y.md")
-    assert [(d.document_id, d.source) for d in documents.values()] == [
-        ("y.md", f"{name}/docs/y.md")
-    ]
+    assert list(read(f"{name}/*/[!y].*")[0]) == ["docs/z.txt"]
+    for one in (f"{name}/docs/y.md", f"file://{name}/docs/y.md"):
+        documents, _ = read(one)
+        assert [(d.document_id, d.source) for d in documents.values()] == [
+            ("y.md", f"{name}/docs/y.md")
+        ]
 
 
-def test_a_folder_whose_name_looks_like_a_pattern(tmp_path: Path) -> None:
-    assert list(read(fill(tmp_path / "notes [old]", {"a.md": "a"}))[0]) == ["a.md"]
+def test_a_folder_whose_name_looks_like_something_else(fill: Fill, read: Read) -> None:
+    name = fill({"notes [old]/a.md": "a", "C#/b.md": "b", "x#text=y/c.md": "c", "s3:/d.md": "d"})
+    assert list(read(f"{name}/notes [old]")[0]) == ["a.md"]
+    assert list(read(f"{name}/C#")[0]) == ["b.md"]
+    assert list(read(f"{name}/C#/*.md")[0]) == ["b.md"]
+    assert list(read(f"{name}/x#text=y")[0]) == ["c.md"]
+    assert list(read(f"{name}/s3:")[0]) == ["d.md"]
 
 
-def test_what_is_not_text_is_set_aside_by_name(tmp_path: Path) -> None:
+def test_what_is_not_text_is_set_aside_by_name(fill: Fill, read: Read) -> None:
     name = fill(
-        tmp_path,
         {
             "good.md": "Text.",
             "mark.md": b"\xef\xbb\xbf# Title\r\n\r\nText.\r\n",
+            "utf16.md": "# Wide\n\nT\u00e9xt.".encode("utf-16"),
             "latin.md": "caf\xe9".encode("latin-1"),
             "marked_latin.md": b"\xef\xbb\xbfcaf\xe9",
-            "utf16.txt": "text".encode("utf-16"),
-            "paper.pdf": b"%PDF",
+            "zeros.txt": bytes(100),
+            "picture.png": b"\x89PNG",
             "Makefile": "all:",
-        },
+            "blank.md": " \n",
+        }
     )
     documents, rejects = read(name)
-    assert list(documents) == ["good.md", "mark.md"]
-    assert documents["mark.md"].title == "Title"
+    assert {key: value.title for key, value in documents.items()} == {
+        "good.md": "good",
+        "mark.md": "Title",
+        "utf16.md": "Wide",
+    }
     assert documents["mark.md"].sections[0].text == "Text."
+    assert documents["utf16.md"].sections[0].text == "T\u00e9xt."
     assert rejects == {
         "Makefile": "kind not read: no suffix",
         "latin.md": "not UTF-8: byte 3; save it as UTF-8",
         "marked_latin.md": "not UTF-8: byte 6; save it as UTF-8",
-        "paper.pdf": "kind not read: .pdf",
-        "utf16.txt": "not UTF-8: byte 0; save it as UTF-8",
+        "picture.png": "kind not read: .png",
+        "zeros.txt": "not text: it holds zero bytes",
+        "blank.md": "no text",
     }
 
 
-def test_broken_lines_cost_themselves_alone(tmp_path: Path) -> None:
-    lines = [
-        b'{"text": "good"}',
-        b'{"text": "cut',
-        b"[1]",
-        b'{"text": ""}',
-        b'{"text": ["no"]}',
-        b'{"text": "caf\xe9"}',
-        b"[" * 100_000,
-        b'{"text": "half \\ud800 pair", "id": 7}',
-        b'{"n": ' + b"1" * 5000 + b"}",
-    ]
-    name = fill(tmp_path, {"a.jsonl": b"\n".join(lines)})
-    documents, rejects = read(name)
-    assert list(documents) == ["a.jsonl:1", "a.jsonl:7"]
-    assert documents["a.jsonl:7"].sections[0].text == "half \ufffd pair"
-    assert rejects["a.jsonl:2"] == "not JSON: Unterminated string starting at (column 10)"
-    assert rejects["a.jsonl:3"] == "not an object: list"
-    assert rejects["a.jsonl:4"] == "no text: `text`, `contents`, `body` are blank"
-    assert rejects["a.jsonl:5"] == "no text: `text`, `contents`, `body` are blank"
-    byte = sum(len(line) + 1 for line in lines[:5]) + lines[5].index(b"\xe9")
-    assert rejects["a.jsonl:6"] == f"not UTF-8: byte {byte}; save it as UTF-8"
-    assert rejects["a.jsonl:7"].startswith("not JSON: ")
-    assert rejects["a.jsonl:9"].startswith("not JSON: ")
-    assert {item.source for item in Folder(name).read() if isinstance(item, Reject)} == {
-        f"{name}/a.jsonl:{n}" for n in (2, 3, 4, 5, 6, 7, 9)
-    }
-
-
-def test_links_that_lead_out_are_set_aside(tmp_path: Path) -> None:
-    fill(tmp_path, {"out/secret.md": "secret", "in/a.md": "a", "in/sub/b.md": "b"})
-    inside = tmp_path / "in"
+def test_links_that_lead_out_are_set_aside(tmp_path: Path, fill: Fill, read: Read) -> None:
+    name = fill({"../out/secret.md": "secret", "a.md": "a", "sub/b.md": "b"})
+    inside = Path(name)
     (inside / "out.md").symlink_to(tmp_path / "out" / "secret.md")
     (inside / "outer").symlink_to(tmp_path / "out")
     (inside / "gone.md").symlink_to(tmp_path / "gone.md")
     (inside / "again.md").symlink_to(inside / "a.md")
     (inside / "loop").symlink_to(inside)
-    documents, rejects = read(inside.as_posix())
-    assert list(documents) == ["a.md", "again.md", "sub/b.md"]
-    assert rejects == {
-        "gone.md": "broken link",
-        "loop": "link to a folder",
-        "out.md": "link out of the folder",
-        "outer": "link out of the folder",
-    }
+    (inside / "ring.md").symlink_to("ring.md")
+    for source in (name, f"{name}/**"):
+        documents, rejects = read(source)
+        assert list(documents) == ["a.md", "again.md", "sub/b.md"]
+        assert rejects == {
+            "gone.md": "broken link",
+            "ring.md": "broken link",
+            "loop": "link to a folder",
+            "out.md": "link out of the folder",
+            "outer": "link out of the folder",
+        }
 
 
-def test_hidden_files_and_pipes_are_not_opened(tmp_path: Path) -> None:
-    name = fill(tmp_path, {"a.md": "a", ".git/b.md": "b", ".c.md": "c", "node_modules/d.md": "d"})
-    os.mkfifo(tmp_path / "pipe.md")
+def test_a_glob_does_not_go_round_in_links(fill: Fill, read: Read) -> None:
+    name = fill({"a.md": "a"})
+    for number in range(2):  # Python's own glob would yield 2 ** 40 paths
+        (Path(name) / f"loop{number}").symlink_to(".")
+    assert list(read(f"{name}/**/*.md")[0]) == ["a.md"]
+
+
+def test_hidden_files_and_pipes_are_not_opened(fill: Fill, read: Read) -> None:
+    name = fill({"a.md": "a", ".git/b.md": "b", ".c.md": "c", "node_modules/d.md": "d"})
+    os.mkfifo(Path(name) / "pipe.md")
     documents, rejects = read(name)
     assert list(documents) == ["a.md"]
     assert rejects == {"pipe.md": "not a regular file"}
 
 
-def test_what_may_not_be_read_is_set_aside(tmp_path: Path) -> None:
-    name = fill(tmp_path, {"a.md": "a", "b.md": "b", "c/d.md": "d"})
-    (tmp_path / "b.md").chmod(0)
-    (tmp_path / "c").chmod(0)
-    if os.access(tmp_path / "b.md", os.R_OK):
+def test_names_that_cannot_be_printed_are_escaped(fill: Fill, read: Read) -> None:
+    name = fill({"a\nb\x1b[2J.md": "one", "\u202egnp.md": "two", "日本.md": "three"})
+    broken = os.fsencode(name) + b"/caf\xe9.md"
+    Path(os.fsdecode(broken)).write_text("four")
+    documents, rejects = read(name)
+    assert set(documents) == {"a\\x0ab\\x1b[2J.md", "\\u202egnp.md", "日本.md", "caf\\xe9.md"}
+    assert all(document.source.isprintable() for document in documents.values())
+    assert not rejects
+
+
+def test_what_is_too_large_is_never_read(fill: Fill, read: Read) -> None:
+    name = fill({"a.md": "a" * 100, "b.md": "b" * 101, "rows.jsonl": '{"text": "row"}\n' * 20})
+    with (Path(name) / "sparse.md").open("wb") as stream:
+        stream.truncate(1 << 40)  # a tebibyte of zeros would take hours to hash
+    documents, rejects = read(name, most=100)
+    assert {"a.md", "rows.jsonl"} == {name.partition(":")[0] for name in documents}
+    assert rejects["b.md"] == "too large: 101 bytes, over the 100 that are read"
+    assert rejects["sparse.md"].startswith("too large: 1,099,511,627,776 bytes")
+
+
+def test_what_may_not_be_read_is_set_aside(fill: Fill, read: Read) -> None:
+    name = fill({"a.md": "a", "b.md": "b", "c/d.md": "d"})
+    (Path(name) / "b.md").chmod(0)
+    (Path(name) / "c").chmod(0)
+    if os.access(Path(name) / "b.md", os.R_OK):
         pytest.skip("root may read everything")
     documents, rejects = read(name)
-    (tmp_path / "c").chmod(0o700)
+    (Path(name) / "c").chmod(0o700)
     assert list(documents) == ["a.md"]
     assert rejects == {
         "b.md": "unreadable: Permission denied",
@@ -168,58 +161,46 @@ def test_what_may_not_be_read_is_set_aside(tmp_path: Path) -> None:
     }
 
 
-def test_a_file_that_vanishes_is_set_aside(tmp_path: Path) -> None:
-    name = fill(tmp_path, {"a.md": "a", "b.md": "b"})
-    items = Folder(name).read()
-    first = next(items)
-    (tmp_path / "b.md").unlink()
-    second = next(items)
-    assert isinstance(first, Page)
-    assert isinstance(second, Reject)
-    assert second.reason in {"unreadable: No such file or directory", "not a regular file"}
+def test_folders_below_folders_without_end(fill: Fill, read: Read) -> None:
+    name = fill({"/".join(["d"] * 900) + "/deep.md": "deep", "top.md": "top"})
+    documents, _ = read(name)
+    assert len(documents) == 2
 
 
 @pytest.mark.parametrize(
     ("name", "message"),
     [
         ("absent", "There is no file or folder .*absent. Check the path"),
-        ("empty", "The folder .*empty holds no file that is read .*Files that are read: .md, "),
-        ("code", "The folder .*code holds no file that is read as documents"),
-        ("code/a.py", "The file .*a.py is of a kind that is not read"),
+        ("empty", "The folder .*empty holds no file that is read .*Files that are read: .*.md, "),
+        ("pictures", "The folder .*pictures holds no file that is read as documents"),
+        ("pictures/a.png", "The file .*a.png is of a kind that is not read"),
         ("*.md", r"No file that is read matches .*\*.md"),
+        ("a**b/*.md", "The pattern .* cannot be read"),
     ],
 )
-def test_a_source_without_documents_is_refused(tmp_path: Path, name: str, message: str) -> None:
-    fill(tmp_path, {"code/a.py": "pass"})
-    (tmp_path / "empty").mkdir()
+def test_a_source_without_documents_is_refused(fill: Fill, name: str, message: str) -> None:
+    folder = Path(fill({"pictures/a.png": "png"}))
+    (folder / "empty").mkdir()
     with pytest.raises(BurnishError, match=message):
-        Folder((tmp_path / name).as_posix())
+        list_sources([(folder / name).as_posix()])
 
 
-def test_judgments_beside_documents_are_no_documents(tmp_path: Path) -> None:
+def test_judgments_beside_documents_are_no_documents(fill: Fill, read: Read) -> None:
     name = fill(
-        tmp_path,
-        {"a.md": "a", "queries.jsonl": '{"_id": "1", "text": "q"}', "qrels/test.tsv": "1\ta.md\t1"},
+        {"a.md": "a", "queries.jsonl": '{"_id": "1", "text": "q"}', "qrels/test.tsv": "1\ta.md\t1"}
     )
-    assert read(name) == ({"a.md": read(name)[0]["a.md"]}, {})
+    documents, rejects = read(name)
+    assert list(documents) == ["a.md"]
+    assert not rejects
 
 
-def test_the_fingerprint_covers_what_is_read_and_nothing_else(tmp_path: Path) -> None:
-    name = fill(tmp_path, {"a.md": "a", "b/c.md": "c"})
-    before = Folder(name).fingerprint()
-    fill(tmp_path, {"code.py": "pass"})
-    assert Folder(name).fingerprint() == before
-    fill(tmp_path, {"a.md": "b"})
-    changed = Folder(name).fingerprint()
+def test_the_fingerprint_covers_what_is_read_and_nothing_else(fill: Fill) -> None:
+    name = fill({"a.md": "a", "b/c.md": "c"})
+    before = list_sources([name]).fingerprint
+    fill({"picture.png": "png"})
+    assert list_sources([name]).fingerprint == before
+    fill({"a.md": "b"})
+    changed = list_sources([name]).fingerprint
     assert changed != before
-    (tmp_path / "a.md").rename(tmp_path / "d.md")
-    assert Folder(name).fingerprint() not in {before, changed}
-
-
-def test_a_page_no_parser_takes_is_a_reason_not_a_crash(monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(text: str) -> None:
-        raise RecursionError("too deep")
-
-    monkeypatch.setattr("tasks.sources.markdown.parse_markdown", fail)
-    with pytest.raises(ValueError, match="cannot be parsed: RecursionError: too deep"):
-        parse_page(Page("a.md", "a", ".md", "text", "a.md"))
+    (Path(name) / "a.md").rename(Path(name) / "d.md")
+    assert list_sources([name]).fingerprint not in {before, changed}

@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 
 from tasks.contracts import BurnishError
-from tasks.core.text import Page, Reject
-from tasks.sources import list_sources, read_sources
+from tasks.sources import Listing, list_sources
+
+from .conftest import Read
 
 
 def source(folder: Path, **texts: str) -> str:
@@ -53,30 +54,14 @@ def test_every_folder_with_judgments_is_named(tmp_path: Path) -> None:
     assert list_sources(["pydoc:"], "builtin:python").judged == ("builtin:python",)
 
 
-def test_beir_is_told_by_its_corpus(tmp_path: Path) -> None:
+def test_beir_is_told_by_its_corpus(tmp_path: Path, read: Read) -> None:
     folder = tmp_path / "beir"
     name = with_judgments(folder)
     source(folder, a="not a document of the corpus")
-    assert [i.document_id for i in read_sources([name])] == ["a.md"]
+    assert list(read(name)[0]) == ["a.md"]
     (folder / "corpus.jsonl").write_text('{"_id": "x", "text": "document"}\n')
-    assert [i.document_id for i in read_sources([name])] == ["x"]
-
-
-def test_taken_ids_and_blank_documents_are_set_aside(tmp_path: Path) -> None:
-    one, two = source(tmp_path / "1", a="first", b=" \n"), source(tmp_path / "2", a="second")
-    items = list(read_sources([one, two]))
-    assert [i.text for i in items if isinstance(i, Page)] == ["first"]
-    assert [(i.document_id, i.reason) for i in items if isinstance(i, Reject)] == [
-        ("b.md", "no text"),
-        ("a.md", f"id taken: by {one}/a.md"),
-    ]
-
-
-def test_an_id_twice_in_a_corpus_is_named_by_its_lines(tmp_path: Path) -> None:
-    (tmp_path / "corpus.jsonl").write_text('{"_id": "x", "text": "a"}\n{"_id": "x", "text": "b"}\n')
-    place = f"{tmp_path.as_posix()}/corpus.jsonl"
-    _, reject = read_sources([tmp_path.as_posix()])
-    assert reject == Reject("x", f"{place}:2", f"id taken: by {place}:1")
+    assert list(read(name)[0]) == ["x"]
+    assert list(read(f"{name}#id=_id")[0]) == ["a.md", "x"]  # columns named: a folder like others
 
 
 @pytest.mark.parametrize(
@@ -84,8 +69,10 @@ def test_an_id_twice_in_a_corpus_is_named_by_its_lines(tmp_path: Path) -> None:
     [
         ([], "There is no source of documents. Name at least one"),
         ([" "], "There is no source of documents"),
-        (["s3://bucket/docs"], "s3://bucket/docs is of the unknown kind `s3:`.*copy what lies"),
-        (["https://example.org"], "unknown kind `https:`"),
+        (["x:docs"], "There is no file or folder x:docs"),
+        (["xy:docs"], "The source xy:docs is of the unknown kind `xy:`. Known are folders, globs"),
+        (["gs://bucket/docs"], "gs://bucket/docs needs a driver that is not installed: .*gcsfs"),
+        (["a\udcff.md"], r"The name 'a\\\\xff.md' holds what cannot be printed. Rename it"),
         (["pydoc:no_such_package"], "pydoc:no_such_package names no module .*Install it"),
         (["pydoc:os.no.such"], "names no module that can be imported here"),
         (["absent/folder"], "There is no file or folder absent/folder. Check the path"),
@@ -99,3 +86,18 @@ def test_what_cannot_be_read_is_refused(sources: list[str], message: str) -> Non
 def test_questions_that_are_not_there_are_refused(tmp_path: Path) -> None:
     with pytest.raises(BurnishError, match="There are no questions in absent: .*builtin:python"):
         list_sources([source(tmp_path, a="a")], "absent")
+
+
+def test_a_listing_travels_as_json_and_does_not_tell_how_it_was_made(tmp_path: Path) -> None:
+    name = source(tmp_path / "1", a="a")
+    listing = list_sources([name])
+    assert Listing.model_validate_json(listing.model_dump_json()) == listing
+    assert list_sources([name], root=tmp_path / "root") == listing
+    assert list_sources([name], root=tmp_path / "root") == listing
+
+
+def test_a_folder_by_two_names_asks_its_questions_once(tmp_path: Path) -> None:
+    name = with_judgments(tmp_path / "1")
+    source(tmp_path / "1", a="a")
+    listing = list_sources([name], f"{name}/../1")
+    assert len(listing.judged) == 1
