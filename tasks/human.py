@@ -3,30 +3,37 @@
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 
 from .contracts import BurnishError
-from .core.pairs import HUMAN
-from .core.questions import Aside, Question, strongest
-from .core.splits import Split, digest
-from .sources.beir import Judgment, read_judgments
+from .core.questions import HUMAN, Aside, Question
+from .core.splits import Split, digest, strongest
+from .sources.inventory import Inventory
+from .sources.judgments import read_judgments
+from .sources.listing import Listing, open_inventory
+from .sources.qrels import Judgment
 
 EVALUATION: tuple[Split, Split] = ("dev", "test")
 
 
 def read_questions(
-    folders: Sequence[str],
+    listing: Listing,
+    root: Path,
     document_ids: Collection[str],
     twins: Mapping[str, str],
     *,
     use_train: bool,
+    weight: float = 1.0,
 ) -> tuple[list[Question], list[Aside]]:
-    """Read the questions of folders in BEIR's layout that documents of this corpus answer.
+    """Read the questions of a listing that documents of this corpus answer.
 
     Args:
-        folders: Names of folders with judgments.
+        listing: Names folders with judgments, in BEIR's layout.
+        root: Folder of all nouns, for copies of what is behind a URL.
         document_ids: Documents of the corpus.
         twins: For a judged document that the corpus has under another id alone, that id.
         use_train: Whether `qrels/train.tsv` counts at all.
+        weight: Weight of a question in training.
 
     Returns:
         The questions, and what was set aside.
@@ -36,21 +43,27 @@ def read_questions(
     """
     questions: dict[str, Question] = {}
     aside: list[Aside] = []
-    for folder in folders:
-        found, unread = _read_folder(folder, document_ids, twins, use_train=use_train)
+    for folder in listing.judged:
+        inventory = open_inventory(root, "judgments", folder, listing.max_file_bytes)
+        found, unread = _read_folder(folder, inventory, document_ids, twins, use_train=use_train)
         aside += unread
         for question in found:
             # Two folders may both have a question 1.
             taken = question.query_id in questions
             query_id = question.query_id + (f":{digest(folder)[:6]}" if taken else "")
-            questions[query_id] = replace(question, query_id=query_id)
+            questions[query_id] = replace(question, query_id=query_id, weight=weight)
     return list(questions.values()), aside
 
 
 def _read_folder(
-    folder: str, document_ids: Collection[str], twins: Mapping[str, str], *, use_train: bool
+    folder: str,
+    inventory: Inventory,
+    document_ids: Collection[str],
+    twins: Mapping[str, str],
+    *,
+    use_train: bool,
 ) -> tuple[list[Question], list[Aside]]:
-    read = read_judgments(folder)
+    read = read_judgments(folder, inventory)
     judgments = [
         replace(judgment, document_id=twins.get(judgment.document_id, judgment.document_id))
         for judgment in read.judgments

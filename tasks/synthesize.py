@@ -1,159 +1,174 @@
 """Synthesize: queries for the corpus, people's and made ones, split by document."""
 
 import logging
-from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
+import numpy as np
 import pyarrow as pa
 from pydantic import Field
 
+from .clicked import ClickConfig
 from .config import Config
-from .contracts import BurnishError, Corpus, Pairs, batched_rows, fingerprint
-from .core.pairs import (
-    HUMAN,
-    Entry,
-    Pair,
-    check_apart,
-    limit_made,
-    pair_queries,
-    pair_questions,
-    part_ambiguous,
-    part_evaluated,
-)
-from .core.questions import Aside, place_questions
+from .contracts import BurnishError, Corpus, Pairs, batched_rows
+from .core.few_shot import choose_examples
+from .core.pairs import Entry, Pair, check_apart, pair_questions
+from .core.questions import Aside
 from .core.reading import Passage
-from .core.splits import Split, draw
+from .core.splits import Split
+from .core.term_counts import count_terms
 from .core.vocabulary import Vocabulary
-from .generators import Generator, Made
+from .filters import FilterConfig, filter_pairs
+from .generators import Examples, Generator
 from .generators.endpoint import Endpoint, EndpointConfig
+from .generators.judge import EndpointJudge, JudgeConfig
+from .generators.local import Local, LocalConfig
 from .generators.structure import Structure, StructureConfig
-from .human import read_questions
-from .progress import progress
+from .made import make_pairs
+from .passage_terms import read_terms
+from .placed import place
 from .sources.listing import Listing
 from .stage import stage
-from .tables import find_copies, find_twins
+from .yields import summarize, tell
 
 logger = logging.getLogger(__name__)
+
+EXAMPLE_QUERIES = 6  # of one passage: as many as the built-in examples have
 
 
 class SynthesizeConfig(Config):
     """Where queries come from, and what is kept for evaluation."""
 
-    generator: Literal["structure", "endpoint"] = "structure"
-    """What makes queries: the documents' own structure (no model), or a chat endpoint."""
+    generator: Literal["structure", "local", "endpoint"] = "structure"
+    """What makes queries: the documents' own structure (no model), a model on this machine, or a
+    chat endpoint."""
     queries_per_passage: int = Field(default=3, ge=1, le=20)
     """Most queries made of one passage."""
     dev_fraction: float = Field(default=0.05, ge=0, lt=0.5)
-    """Share of the documents kept to choose a layer; a hash of the id decides which."""
+    """Share of the documents kept to choose a layer; a hash of the id decides which, and
+    documents that say much the same stay together."""
     test_fraction: float = Field(default=0.05, ge=0, lt=0.5)
     """Share of the documents kept to judge the result; a hash of the id decides which."""
     use_human_train: bool = True
-    """Train on people's questions too (`qrels/train.tsv`), where there are any."""
+    """Train on people's questions (`qrels/train.tsv`) and clicks too, where there are any."""
+    human_weight: float = Field(default=4.0, gt=0)
+    """How much a training question of people counts, where a made query counts 1. They ask as
+    users will, and are few; much beyond 4, a handful of them decides every step."""
+    human_examples: int = Field(default=3, ge=0, le=10)
+    """Passages with people's training questions that a model is shown before it writes queries;
+    0, or none there, shows it built-in ones."""
     max_synthetic_dev: int = Field(default=300, ge=0)
     """Most made queries in dev; a hash decides which. People's questions all count."""
     max_synthetic_test: int = Field(default=300, ge=0)
     """Most made queries in test; a hash decides which. People's questions all count."""
     seed: int = 0
     """Another seed, other spans and other draws."""
+    clicks: ClickConfig = ClickConfig()
+    """What click logs are worth."""
+    filters: FilterConfig = FilterConfig()
+    """Which made queries are set aside."""
     structure: StructureConfig = StructureConfig()
     """How queries are cut out of passages."""
+    local: LocalConfig = LocalConfig()
+    """Which model on this machine writes queries, and how."""
     endpoint: EndpointConfig = EndpointConfig()
     """Which chat endpoint is asked for queries, and how."""
+    judge: JudgeConfig = JudgeConfig()
+    """Which chat endpoint judges whether passages answer their queries; none if it has no model."""
 
 
 @stage
 def synthesize(corpus: Corpus, listing: Listing, config: SynthesizeConfig) -> Pairs:
     """Pair queries with the passages that answer them.
 
+    Splits are by document and near-duplicate cluster: what evaluation asks for is never trained
+    on, nor is what says nearly the same; of passages that stand in several splits no query is made.
+
     Raises:
-        BurnishError: judgments name no document of the corpus, the endpoint gives out, or nothing
-            is left to train on.
+        BurnishError: judgments or clicks name no document of the corpus, the endpoint gives out,
+            or nothing is left to train on.
     """
     entries = _read(corpus)
-    ids = list(dict.fromkeys(entry.document_id for entry in entries))
-    read, unread = read_questions(
-        listing.judged, set(ids), find_twins(corpus, ids), use_train=config.use_human_train
+    placed = place(
+        corpus, listing, entries, config.clicks,
+        use_train=config.use_human_train, human_weight=config.human_weight,
+        dev_fraction=config.dev_fraction, test_fraction=config.test_fraction,
+    )  # fmt: skip
+    asked, unanswered = pair_questions(placed.questions, entries, placed.straddling)
+    texts = {entry.passage_id: entry.passage.composed for entry in entries}
+    vocabulary = _count(corpus.root, entries)
+    examples = choose_examples(
+        asked, texts, vocabulary,
+        passages=config.human_examples, queries=EXAMPLE_QUERIES, seed=config.seed,
+    )  # fmt: skip
+    generator = _generator(config, corpus.root, vocabulary, examples)
+    judge = _judge(config, corpus.root)
+    most: dict[Split, int] = {"dev": config.max_synthetic_dev, "test": config.max_synthetic_test}
+    made, unmade = make_pairs(
+        generator, entries, placed, most, most_in_all=_bound(config), seed=config.seed
     )
-    questions, splits, unplaced = place_questions(
-        read, ids, dev_fraction=config.dev_fraction, test_fraction=config.test_fraction
-    )
-    generator = _generator(config, entries, corpus.root)
-    copies = find_copies(corpus, {name for name, split in splits.items() if split != "train"})
-    chosen = _choose([e for e in entries if e.passage_id not in copies], splits, config)
-    with progress("queries", len(chosen), "passages") as advance:
-        made = generator.generate([entry.passage for entry in chosen], advance)
-    queries = [each.queries for each in made]
-    pairs = [
-        pair
-        for pair in pair_questions(questions, entries)
-        if pair.split != "train" or pair.passage_id not in copies
-    ]
-    pairs += pair_queries(generator.name, chosen, queries, splits)
-    pairs, clashing = _part(pairs, config)
-    copied = [Aside(name, "", "copy of an evaluation passage") for name in sorted(copies)]
-    aside = [*unread, *unplaced, *copied, *_unmade(chosen, made), *clashing]
-    facts = _facts(pairs, splits, aside, generator)
-    logger.info("%s", _summary(facts))
+    pairs, sifted, yields = filter_pairs(
+        asked + made, texts, vocabulary, config.filters, judge,
+        is_written=config.generator != "structure", most=most, seed=config.seed,
+    )  # fmt: skip
+    _check(pairs, sifted)
+    aside = [*placed.aside, *unanswered, *unmade, *sifted]
+    work = {**generator.work, **({"judge": judge.work} if judge else {})}
+    facts = tell(pairs, placed.splits, aside, generator, yields)
+    facts |= {"examples": len(examples), "work": work}
+    logger.info("%s", summarize(facts))
     rejects = [reject._asdict() for reject in aside]
     return Pairs.write(corpus.root, _table(pairs), facts=facts, rejects=rejects)
 
 
 def _read(corpus: Corpus) -> list[Entry]:
-    columns = ("passage_id", "document_id", "source", "title", "section", "text")
+    columns = ["passage_id", "document_id", "source", "cluster", "title", "section", "text"]
     return [
-        Entry(passage_id, document_id, source, Passage(*rest))
-        for passage_id, document_id, source, *rest in batched_rows(corpus.read(), columns)
+        Entry(passage_id, document_id, source, Passage(*rest), cluster)
+        for passage_id, document_id, source, cluster, *rest in batched_rows(
+            corpus.read(columns), columns
+        )
     ]
 
 
-def _generator(config: SynthesizeConfig, entries: Sequence[Entry], root: Path) -> Generator:
+def _count(root: Path, entries: Sequence[Entry]) -> Vocabulary:
+    numbers: dict[str, int] = {}
+    documents = [numbers.setdefault(entry.document_id, len(numbers)) for entry in entries]
+    lists = read_terms(root, [entry.passage.composed for entry in entries])
+    return count_terms(lists, np.array(documents, dtype=np.int64))
+
+
+def _generator(
+    config: SynthesizeConfig, root: Path, vocabulary: Vocabulary, examples: Examples
+) -> Generator:
+    count, seed = config.queries_per_passage, config.seed
     if config.generator == "endpoint":
-        return Endpoint(config.endpoint, root, config.queries_per_passage)
-    documents: dict[str, list[str]] = defaultdict(list)
-    for entry in entries:
-        documents[entry.document_id].append(entry.passage.composed)
-    vocabulary = Vocabulary.count(documents.values())
-    return Structure(config.structure, vocabulary, config.queries_per_passage, config.seed)
+        return Endpoint(config.endpoint, root, count, examples)
+    if config.generator == "local":
+        return Local(config.local, root, count, examples, seed)
+    return Structure(config.structure, root, count, seed, vocabulary)
 
 
-def _choose(
-    entries: Sequence[Entry], splits: Mapping[str, Split], config: SynthesizeConfig
-) -> list[Entry]:
-    """Choose the passages to make queries for: in evaluation and by a bought model not all."""
-
-    def first(split: Split, most: int | None) -> list[Entry]:
-        found = [entry for entry in entries if splits[entry.document_id] == split]
-        if most is None or len(found) <= most:
-            return found
-        return sorted(found, key=lambda e: (draw(config.seed, e.passage.composed), e.passage_id))[
-            :most
-        ]
-
-    evaluated = first("dev", config.max_synthetic_dev) + first("test", config.max_synthetic_test)
-    bought = config.endpoint.max_passages if config.generator == "endpoint" else None
-    trained = first("train", None if bought is None else max(bought - len(evaluated), 0))
-    chosen = {entry.passage_id for entry in (*evaluated, *trained)}
-    return [entry for entry in entries if entry.passage_id in chosen]
+def _judge(config: SynthesizeConfig, root: Path) -> EndpointJudge | None:
+    """Open the judge, if there is one, before anything is paid for; it must not be the author."""
+    authors = {"endpoint": config.endpoint.identity, "local": config.local.model}
+    author = authors.get(config.generator, config.generator)
+    return EndpointJudge(config.judge, root, author) if config.judge.model else None
 
 
-def _unmade(entries: Sequence[Entry], made: Sequence[Made]) -> list[Aside]:
-    return [
-        Aside(entry.passage_id, entry.source, reason)
-        for entry, each in zip(entries, made, strict=True)
-        for reason in each.reasons
-    ]
+def _bound(config: SynthesizeConfig) -> int | None:
+    """Tell how many passages a model may be asked about, which takes time or money."""
+    bounds = {"endpoint": config.endpoint.max_passages, "local": config.local.max_passages}
+    return bounds.get(config.generator)
 
 
-def _part(pairs: list[Pair], config: SynthesizeConfig) -> tuple[list[Pair], list[Aside]]:
-    """Set aside what must not stand beside the rest."""
-    pairs, ambiguous = part_ambiguous(pairs)
-    most: dict[Split, int] = {"dev": config.max_synthetic_dev, "test": config.max_synthetic_test}
-    pairs, repeated = part_evaluated(limit_made(pairs, most, config.seed))
+def _check(pairs: Sequence[Pair], aside: Iterable[Aside]) -> None:
+    """Refuse pairs that leak, that train nothing, or that choose nothing."""
     check_apart(pairs)
     if not any(pair.split == "train" for pair in pairs):
-        reasons = Counter(aside.reason.partition(":")[0] for aside in (*ambiguous, *repeated))
+        reasons = Counter(each.reason.partition(":")[0] for each in aside)
         raise BurnishError(
             f"There is nothing to train on: no query is left (set aside: {dict(reasons)}). Give "
             "more or longer documents, or people's questions in qrels/train.tsv."
@@ -163,43 +178,6 @@ def _part(pairs: list[Pair], config: SynthesizeConfig) -> tuple[list[Pair], list
             "No query is left to choose a layer by: the dev split is empty. Give more documents "
             "(8 at the least), or questions in qrels/dev.tsv, or a dev_fraction above 0."
         )
-    return pairs, ambiguous + repeated
-
-
-def _facts(
-    pairs: Sequence[Pair],
-    splits: Mapping[str, Split],
-    aside: Iterable[Aside],
-    generator: Generator,
-) -> dict[str, Any]:
-    """Count documents by split, queries by origin, split, and kind, and what was set aside."""
-    first = {pair.query_id: pair for pair in pairs}.values()
-    queries: dict[str, dict[str, int]] = defaultdict(dict)
-    for (origin, split), count in sorted(Counter((p.origin, p.split) for p in first).items()):
-        queries[origin][split] = count
-    return {
-        "documents": _count(splits.values()),
-        "queries": dict(queries),
-        "kinds": _count(pair.kind for pair in first if pair.origin != HUMAN),
-        "hidden": sum(bool(pair.masked) for pair in pairs),
-        "set_aside": _count(each.reason.partition(":")[0] for each in aside),
-        "generator": {"name": generator.name, "settings": fingerprint(generator.settings())},
-    }
-
-
-def _count(values: Iterable[str]) -> dict[str, int]:
-    return dict(sorted(Counter(values).items()))
-
-
-def _summary(facts: Mapping[str, Any]) -> str:
-    def told(counts: Mapping[str, int]) -> str:
-        return ", ".join(f"{count:,} {name}" for name, count in counts.items()) or "none"
-
-    queries = "; ".join(f"{origin} {told(counts)}" for origin, counts in facts["queries"].items())
-    return (
-        f"queries: {queries} ({told(facts['kinds'])}); documents: {told(facts['documents'])}; "
-        f"set aside: {told(facts['set_aside'])}"
-    )
 
 
 def _table(pairs: Sequence[Pair]) -> pa.Table:

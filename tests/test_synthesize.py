@@ -28,6 +28,7 @@ def make_corpus(root: Path, number: int = 60) -> Corpus:
             "text": text,
             "source": "topics",
             "position": "",
+            "cluster": f"{document}#{place}",
         }
         for document, texts in list(TEXTS.items())[:number]
         for place, text in enumerate(texts)
@@ -70,12 +71,15 @@ def test_without_people_there_are_queries_in_every_split(tmp_path: Path) -> None
         assert row["masked"] in compose(passage["title"], passage["section"], passage["text"])
         assert row["split"] == "train" or row["masked"]
         assert row["origin"] == "structure"
+        assert row["weight"] == 1.0
 
 
 def test_twice_gives_the_same_and_another_seed_another(tmp_path: Path) -> None:
     corpus = make_corpus(tmp_path)
     first = synthesize.fn(corpus, NO_QUESTIONS, SynthesizeConfig())
-    assert synthesize.fn(corpus, NO_QUESTIONS, SynthesizeConfig()) == first
+    again = synthesize.fn(corpus, NO_QUESTIONS, SynthesizeConfig())
+    assert again.fingerprint == first.fingerprint
+    assert again.facts | {"work": {}} == first.facts | {"work": {}}
     other = synthesize.fn(corpus, NO_QUESTIONS, SynthesizeConfig(seed=1))
     assert other.fingerprint != first.fingerprint
 
@@ -106,6 +110,8 @@ def test_people_decide_the_split_of_their_documents(tmp_path: Path) -> None:
         f"topic-{n}#{place}" for n in (5, 6) for place in range(len(TEXTS[f"topic-{n}"]))
     }
     assert all(row["relevance"] == 2 and row["masked"] == "" for row in human)
+    assert {row["weight"] for row in human} == {config.human_weight}
+    assert config.human_weight > 1
 
 
 def test_human_training_questions_can_be_left_out(tmp_path: Path) -> None:
@@ -178,19 +184,172 @@ def test_an_endpoint_must_be_named(tmp_path: Path) -> None:
         synthesize.fn(make_corpus(tmp_path), NO_QUESTIONS, SynthesizeConfig(generator="endpoint"))
 
 
+def write_clustered(root: Path, near: dict[str, str], **more: str) -> Corpus:
+    """Write the corpus with some passages near-copies of others, and with more passages."""
+    rows = make_corpus(root).read().to_pylist()
+    for name, text in more.items():
+        document, _, place = name.partition("_")
+        rows.append(
+            {**rows[0], "passage_id": f"{document}#{place}", "document_id": document,
+             "title": document, "text": text, "cluster": f"{document}#{place}"}
+        )  # fmt: skip
+    for row in rows:
+        row["cluster"] = near.get(row["passage_id"], row["cluster"])
+    return Corpus.write(root, rows)
+
+
+def by_split(pairs: Pairs, origin: str = "") -> dict[str, set[str]]:
+    """Return the passages of each split that some origin, or any, asks for."""
+    found = defaultdict(set)
+    for row in pairs.read().to_pylist():
+        if origin in ("", row["origin"]):
+            found[row["split"]].add(row["passage_id"])
+    return found
+
+
+def test_what_straddles_splits_is_neither_trained_on_nor_asked(tmp_path: Path) -> None:
+    listing = make_questions(tmp_path / "q", test=[("q1", "topic-5")], dev=[("q2", "topic-3")])
+    # topic-5 is evaluated; each of the others says one thing of it, and two things of its own
+    near = {"topic-18#1": "topic-5#0", "topic-19#2": "topic-5#0"}
+    config = SynthesizeConfig(dev_fraction=0, test_fraction=0)
+    pairs = synthesize.fn(write_clustered(tmp_path, near), listing, config)
+    assert not {"topic-18#1", "topic-19#2", "topic-5#0"} & by_split(pairs)["train"]
+    assert {"topic-18#2", "topic-19#0"} <= by_split(pairs)["train"]
+    assert "topic-5#0" in by_split(pairs, "human")["test"]  # a person's question stays
+    assert "topic-5#0" not in by_split(pairs, "structure")["test"]
+    assert pairs.facts["set_aside"]["near-copy across splits"] == 3
+    apart = synthesize.fn(make_corpus(tmp_path), listing, config)
+    assert {"topic-18#1", "topic-19#2"} <= by_split(apart)["train"]
+
+
+def test_families_stay_together(tmp_path: Path) -> None:
+    listing = make_questions(tmp_path / "q", test=[("q1", "topic-5")], dev=[("q2", "topic-3")])
+    near = {f"topic-18#{place}": f"topic-5#{place}" for place in range(3)}
+    config = SynthesizeConfig(dev_fraction=0, test_fraction=0)
+    pairs = synthesize.fn(write_clustered(tmp_path, near), listing, config)
+    assert pairs.facts["documents"]["test"] == 2
+    assert "near-copy across splits" not in pairs.facts["set_aside"]
+
+
+def test_a_train_question_about_a_near_copy_of_an_evaluated_document_is_set_aside(
+    tmp_path: Path,
+) -> None:
+    listing = make_questions(
+        tmp_path / "q",
+        train=[("q1", "topic-18")],
+        test=[("q2", "topic-5")],
+        dev=[("q3", "topic-3")],
+    )
+    near = {f"topic-18#{place}": f"topic-5#{place}" for place in range(3)}
+    config = SynthesizeConfig(dev_fraction=0, test_fraction=0)
+    pairs = synthesize.fn(write_clustered(tmp_path, near), listing, config)
+    assert pairs.facts["queries"]["human"] == {"dev": 1, "test": 1}
+    assert pairs.facts["set_aside"]["train question of an evaluation document"] == 1
+
+
+def test_near_copies_in_training_are_asked_for_once(tmp_path: Path) -> None:
+    near = {"topic-21#1": "topic-20#1"}
+    listing = make_questions(tmp_path / "q", dev=[("q2", "topic-5")])
+    config = SynthesizeConfig(dev_fraction=0, test_fraction=0)
+    pairs = synthesize.fn(write_clustered(tmp_path, near), listing, config)
+    assert "topic-20#1" in by_split(pairs)["train"]
+    assert "topic-21#1" not in by_split(pairs)["train"]
+
+
+def test_a_copy_that_ingestion_set_aside_holds_its_twin_out_of_training(tmp_path: Path) -> None:
+    rows = make_corpus(tmp_path).read()
+    aside = [{"item": "topic-4#9", "source": "s", "reason": "same text as topic-21#1"}]
+    corpus = Corpus.write(tmp_path, rows, rejects=aside)
+    listing = make_questions(tmp_path / "q", test=[("q1", "topic-4")], dev=[("q2", "topic-5")])
+    pairs = synthesize.fn(corpus, listing, SynthesizeConfig(dev_fraction=0, test_fraction=0))
+    assert "topic-21#1" not in by_split(pairs)["train"]
+    assert "topic-21#0" in by_split(pairs)["train"]
+
+
+def test_clicks_are_trained_on_below_people_and_above_made_queries(tmp_path: Path) -> None:
+    listing = make_questions(
+        tmp_path / "q", train=[("q1", "topic-1")], dev=[("q3", "topic-3")], test=[("q4", "topic-4")]
+    )
+    log = tmp_path / "log.csv"
+    log.write_text(
+        "query,document,times\n"
+        "how to raise,topic-10,4\nHow to raise?,topic-10,16\nhow to raise,topic-11,1\n"
+        "how to loop,topic-12,3\n"
+        "what about q1?,topic-13,50\n"  # people judged that
+        "on an evaluated one,topic-4,9\n"
+        "gone,nowhere,9\n"
+    )
+    listing = listing.model_copy(update={"clicks": (str(log),)})
+    config = SynthesizeConfig(dev_fraction=0, test_fraction=0)
+    pairs = synthesize.fn(make_corpus(tmp_path), listing, config)
+    clicked = [row for row in pairs.read().to_pylist() if row["origin"] == "clicks"]
+    assert {row["query"]: round(row["weight"], 2) for row in clicked} == {
+        "How to raise?": 3.0, "how to loop": 1.76,
+    }  # fmt: skip
+    assert all(1 < row["weight"] < config.human_weight for row in clicked)
+    assert by_split(pairs, "clicks")["train"] == {
+        f"topic-{n}#{place}" for n in (10, 12) for place in range(len(TEXTS[f"topic-{n}"]))
+    }
+    for reason in ("too few clicks", "judged by people too", "unknown document",
+                   "train question of an evaluation document"):  # fmt: skip
+        assert pairs.facts["set_aside"][reason] == 1
+    without = config.model_copy(update={"use_human_train": False})
+    pairs = synthesize.fn(make_corpus(tmp_path), listing, without)
+    assert "clicks" not in pairs.facts["queries"]
+
+
+def test_clicks_on_another_corpus_are_refused(tmp_path: Path) -> None:
+    log = tmp_path / "log.csv"
+    log.write_text("query,document,times\na query,nowhere,9\n")
+    listing = NO_QUESTIONS.model_copy(update={"clicks": (str(log),)})
+    with pytest.raises(BurnishError, match="No click in .*'nowhere'.*'topic-0'"):
+        synthesize.fn(make_corpus(tmp_path), listing, SynthesizeConfig())
+
+
+def test_every_filter_tells_its_yield(tmp_path: Path) -> None:
+    same = "Only here do quicksilver barometers oscillate before violent thunderstorms arrive. "
+    more = {
+        f"more-{n}_0": same + f"Beside it stands what number {n} has to add about a matter apart."
+        for n in range(3)
+    }
+    pairs = synthesize.fn(write_clustered(tmp_path, {}, **more), NO_QUESTIONS, SynthesizeConfig())
+    found = {each["name"]: each for each in pairs.facts["filters"]}
+    assert list(found) == ["too general", "ambiguous", "asked in evaluation"]
+    assert found["ambiguous"]["removed"] > 0
+    assert found["ambiguous"]["examples"]
+    assert pairs.facts["set_aside"]["ambiguous"] == found["ambiguous"]["removed"]
+    kept = SynthesizeConfig.model_validate(
+        {"filters": {"least_bits": 0, "drop_ambiguous": False, "copies": "all"}}
+    )
+    pairs = synthesize.fn(write_clustered(tmp_path, {}, **more), NO_QUESTIONS, kept)
+    found = {each["name"]: each for each in pairs.facts["filters"]}
+    assert list(found) == ["copies of the passage", "asked in evaluation"]
+    assert found["copies of the passage"]["removed"] > 0
+
+
+def test_only_what_changed_is_queried_and_the_result_is_that_of_a_fresh_run(
+    tmp_path: Path,
+) -> None:
+    config = SynthesizeConfig(dev_fraction=0.2, test_fraction=0.2)
+    first = synthesize.fn(make_corpus(tmp_path / "kept", 60), NO_QUESTIONS, config)
+    assert first.facts["work"]["known"] == 0
+    grown = make_corpus(tmp_path / "kept", 62)
+    again = synthesize.fn(grown, NO_QUESTIONS, config)
+    passages = grown.facts["rows"] - len(make_corpus(tmp_path / "kept", 60).read())
+    assert 0 < again.facts["work"]["queried"] <= passages
+    fresh = synthesize.fn(make_corpus(tmp_path / "fresh", 62), NO_QUESTIONS, config)
+    assert again.fingerprint == fresh.fingerprint
+    assert fresh.facts["work"]["known"] == 0
+
+
 def test_a_copy_of_an_evaluation_passage_is_not_trained_on(tmp_path: Path) -> None:
     from tasks.tables import find_copies, find_twins
 
-    row = {"title": "", "section": "", "source": "s", "position": ""}
-    texts = {
-        "a.md#0": "Shared words",
-        "a.md#1": "its own",
-        "b.md#1": "what b says",
-        "c.md#0": "shared  WORDS",
-    }
+    row = {"title": "", "section": "", "source": "s", "position": "", "text": "words"}
+    clusters = {"a.md#0": "a.md#0", "a.md#1": "a.md#1", "b.md#1": "b.md#1", "c.md#0": "a.md#0"}
     rows = [
-        row | {"passage_id": name, "document_id": name.partition("#")[0], "text": text}
-        for name, text in texts.items()
+        row | {"passage_id": name, "document_id": name.partition("#")[0], "cluster": cluster}
+        for name, cluster in clusters.items()
     ]
     aside = [
         {"item": "b.md#0", "source": "s", "reason": "same text as a.md#1"},
@@ -199,7 +358,7 @@ def test_a_copy_of_an_evaluation_passage_is_not_trained_on(tmp_path: Path) -> No
     corpus = Corpus.write(tmp_path, rows, rejects=aside)
     # b.md is evaluated: what it shared with a.md stands there alone now
     assert find_copies(corpus, {"b.md"}) == {"a.md#1"}
-    # c.md is evaluated: a.md says the same in other case and spacing
+    # c.md is evaluated: a.md says nearly the same
     assert find_copies(corpus, {"c.md"}) == {"a.md#0"}
     # d.md is not in the corpus, but its words are
     assert find_twins(corpus, {"a.md", "b.md", "c.md"}) == {"d.md": "c.md"}

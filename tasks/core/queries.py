@@ -1,29 +1,22 @@
 """Queries made out of a passage itself, with what must be hidden of it for them to teach."""
 
-import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import cycle, islice
 from typing import Literal
 
-from .reading import Passage, Reading
+from .reading import Passage, Reading, Words
 from .splits import digest, draw
-from .text import compose
-from .vocabulary import Vocabulary, in_words, terms
+from .vocabulary import Rarities, Rarity, terms
+from .wordings import cut, word_keywords, word_name, word_question, word_terse, word_topic
 
-Kind = Literal["span", "name", "sentence", "keywords"]
+Kind = Literal["span", "extract", "terse", "question", "name", "topic", "sentence", "keywords"]
 
-KEYWORDS = (3, 6)
+DRAWN: tuple[Kind, ...] = ("span", "extract", "terse")  # of these a passage gives several
 LEAST_REMAINDER = 5  # terms a passage must keep for a model to know it by
 COPIED_SHARE = 0.7  # of the terms seen of a passage: beyond, a query is its copy
 TELLING = 2  # bits: words of more than a quarter of the documents say nothing
-
-_CITATION = re.compile(r"\s*(?:\[\d[\d\s,;\u2013-]*\]|\([^()]*\b(?:19|20)\d\d[a-z]?\b[^()]*\))")
-# Dashes, bullets, quotation marks, and stops, those of Chinese and Japanese included.
-_EDGES = (
-    " \t\n\r.,;:!?-*#=>|`'\"\u2013\u2014\u2022\u2026\u2018\u2019\u201c\u201d\u00ab\u00bb"
-    "\u3001\u3002\uff0c\uff1a\uff1b\uff01\uff1f"
-)
 
 
 @dataclass(frozen=True)
@@ -45,7 +38,7 @@ class Query:
 
 def make_queries(
     passage: Passage,
-    vocabulary: Vocabulary,
+    vocabulary: Rarity,
     *,
     count: int,
     kinds: Sequence[Kind],
@@ -54,37 +47,41 @@ def make_queries(
 ) -> list[Query]:
     """Make queries of different kinds out of one passage.
 
-    Every choice is drawn by a hash of the passage and `seed`, so the same passage gives the same
-    queries whatever else the corpus holds, as long as none of its words crosses a whole bit of
-    rarity.
+    Every choice is drawn by a hash of the passage and `seed`, and of other passages only the
+    rarity of this one's terms counts: as long as none of them crosses a whole bit of rarity, the
+    same passage gives the same queries whatever else the corpus holds.
 
     Args:
         passage: The passage.
-        vocabulary: Document frequencies of the corpus.
-        count: Most queries to make; beyond one of each kind, further spans.
-        kinds: Kinds to make, the most wanted first: spans of 5 to 15 words (AugTriever,
-            arXiv:2212.08841), the title and heading in words, the most telling sentence (inverse
-            cloze task, arXiv:1906.00300), keywords.
+        vocabulary: How rare each term of the corpus is.
+        count: Most queries to make; beyond one of each kind, further spans, extracts, and
+            telegrams.
+        kinds: Kinds to make, the most wanted first: spans of 5 to 15 words, few of them drawn
+            (AugTriever, arXiv:2212.08841); extracts, many of them drawn and chosen by BM25 (the
+            same); those telegraphed; an English sentence turned into a question; title and heading
+            in words; these with what the text adds; the most telling sentence (inverse cloze task,
+            arXiv:1906.00300); keywords.
         hide: Probability, per kind, that training hides what a query was cut out of.
         seed: Another seed, other spans.
 
     Returns:
         At most `count` queries; none for a passage too short to leave a query and a remainder.
     """
-    reading = Reading.of(passage, vocabulary)
     composed, whole = passage.composed, Counter(terms(passage.composed))
+    own = Rarities.of(whole, vocabulary)
+    reading = Reading.of(passage, own)
     label = digest(seed, composed)
     found: dict[str, Query] = {}
     for kind, text, span in _candidates(reading, kinds, count, label):
         query = Query(kind, text, span, bool(span) and draw("hide", label, text) < hide[kind])
-        if is_telling(text, vocabulary) and _leaves_enough(whole, composed, query):
+        if is_telling(text, own) and _leaves_enough(whole, composed, query):
             found.setdefault(text.lower(), query)
         if len(found) == count:
             break
     return list(found.values())
 
 
-def is_telling(text: str, vocabulary: Vocabulary) -> bool:
+def is_telling(text: str, vocabulary: Rarity) -> bool:
     """Tell whether a query has two words or more, and not only such as every document has."""
     found = terms(text)
     return len(found) >= 2 and any(vocabulary.rarity(term) >= TELLING for term in found)
@@ -96,58 +93,32 @@ def _candidates(
     """Yield kind, query, and the stretch of the composed passage it is cut out of."""
     best = reading.most_telling_sentence() if "sentence" in kinds else None
     taken = [best] if best else []
-    further: list[Kind] = ["span"] * (count - 1) if "span" in kinds else []
+    further = islice(cycle([kind for kind in kinds if kind in DRAWN]), count - 1)
     for number, kind in enumerate([*kinds, *further]):
-        if kind == "name":
-            yield kind, *_name(reading.passage)
-        elif kind == "keywords":
-            yield kind, _keywords(reading, label), ""
-        elif kind == "sentence" and best:
-            yield kind, *_cut(reading.stretch(best))
-        elif kind == "span":
-            # A passage of one sentence has no span clear of it: then they may overlap.
-            span = reading.draw_span(f"{label}\0{number}", taken)
-            span = span or (reading.draw_span(label, []) if number < len(kinds) else None)
-            if span:
-                taken.append(span)
-                yield kind, *_cut(reading.stretch(span))
+        if kind not in DRAWN:
+            yield kind, *_word(kind, reading, label, best)
+            continue
+        choose = reading.draw_span if kind == "span" else reading.extract_span
+        # A passage of one sentence has no span clear of it: then they may overlap.
+        span = choose(f"{label}\0{number}", taken)
+        span = span or (choose(label, []) if number < len(kinds) else None)
+        if span:
+            taken.append(span)
+            stretch = reading.stretch(span)
+            yield kind, word_terse(reading, span) if kind == "terse" else cut(stretch), stretch
 
 
-def _name(passage: Passage) -> tuple[str, str]:
-    """Put title and innermost heading into words; hide both as they stand in the passage."""
-    heading = passage.section.rpartition(" > ")[2]
-    parts = [passage.title] if heading in ("", passage.title) else [passage.title, heading]
-    head = compose(passage.title, passage.section, "").strip()
-    # Hiding the title `all` would also hide the middle of `callable`.
-    within = rf"\w{re.escape(head)}|{re.escape(head)}\w"
-    if not head or head not in passage.composed or re.search(within, passage.composed):
-        return "", ""
-    return " ".join(in_words(part) for part in parts).strip(), head
-
-
-def _keywords(reading: Reading, label: str) -> str:
-    """Join the 3 to 6 terms of highest tf-idf, in order of appearance."""
-    counts = Counter(term for term in terms(reading.passage.composed) if _is_keyword(term))
-    ranked = sorted(counts, key=lambda term: (-reading.weights[term], -counts[term], term))
-    least, most = KEYWORDS
-    number = least + int(draw("keywords", label) * (most - least + 1))
-    chosen: list[str] = []
-    for term in ranked:
-        if len(chosen) == number or not reading.weights[term]:
-            break
-        stem = term[: max(5, len(term) - 3)]  # `files` beside `file` adds nothing
-        if not any(term.startswith(other) or other.startswith(stem) for other in chosen):
-            chosen.append(term)
-    return " ".join(term for term in counts if term in chosen) if len(chosen) >= least else ""
-
-
-def _is_keyword(term: str) -> bool:
-    return len(term) > (2 if term.isascii() else 1) and not any(map(str.isdigit, term))
-
-
-def _cut(stretch: str) -> tuple[str, str]:
-    """Make a query of a stretch: one line, without citations and punctuation at its ends."""
-    return " ".join(_CITATION.sub("", stretch).split()).strip(_EDGES), stretch
+def _word(kind: Kind, reading: Reading, label: str, best: Words | None) -> tuple[str, str]:
+    """Word a query of a kind that a passage has one of; empty if it has none."""
+    if kind == "name":
+        return word_name(reading.passage)
+    if kind == "topic":
+        return word_topic(reading), ""
+    if kind == "keywords":
+        return word_keywords(reading, label), ""
+    if kind == "question":
+        return word_question(reading, label)
+    return (cut(reading.stretch(best)), reading.stretch(best)) if best else ("", "")
 
 
 def _leaves_enough(whole: Mapping[str, int], composed: str, query: Query) -> bool:

@@ -1,12 +1,14 @@
 """People's questions: which split each belongs to, and what it takes with it."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
-from .splits import Split, assign_splits
+from .splits import Split, assign_splits, strongest
 
-_STRENGTH: Mapping[Split, int] = {"train": 0, "dev": 1, "test": 2}
+HUMAN = "human"
+CLICKS = "clicks"
+BY_PEOPLE = frozenset({HUMAN, CLICKS})
 
 
 class Aside(NamedTuple):
@@ -27,7 +29,9 @@ class Question:
         relevances: Relevance of the documents that answer it, above 0.
         split: Where its source has it.
         open_splits: Evaluation splits its source leaves to us, because it has none of its own.
-        source: The folder it came from.
+        source: The folder or click log it came from.
+        origin: `human`, of people who judged documents, or `clicks`.
+        weight: How much it counts in training, above 0; a made query counts 1.
     """
 
     query_id: str
@@ -36,6 +40,8 @@ class Question:
     split: Split
     open_splits: frozenset[Split]
     source: str
+    origin: str = HUMAN
+    weight: float = 1.0
 
 
 def place_questions(
@@ -44,11 +50,13 @@ def place_questions(
     *,
     dev_fraction: float,
     test_fraction: float,
+    families: Mapping[str, str] | None = None,
 ) -> tuple[list[Question], dict[str, Split], list[Aside]]:
     """Split documents and questions together, so that nothing evaluated is trained on.
 
-    Dev and test questions stay where they are and take the documents that answer them along. A
-    train question answered by a document of an evaluation split goes there, with all documents
+    Dev and test questions stay where they are and take the documents that answer them along, and
+    a document takes its family: what says much the same is all in one split. A train question
+    answered by a document of an evaluation split goes there, with all documents
     that answer it, if its source leaves that split to us; else it is set aside, since the splits
     people published stay as published.
 
@@ -57,14 +65,22 @@ def place_questions(
         document_ids: Documents of the corpus.
         dev_fraction: Share of the documents that no question claims for dev.
         test_fraction: The same for test.
+        families: For a document that says much the same as others, the id that stands for all.
 
     Returns:
         The questions kept, in order and with their final split; the split of every document; and
         the questions set aside.
     """
-    splits = assign_splits(
-        document_ids, _claimed(questions), dev_fraction=dev_fraction, test_fraction=test_fraction
+    family = {name: (families or {}).get(name, name) for name in document_ids}
+    by_document = assign_splits(
+        document_ids,
+        _claimed(questions),
+        dev_fraction=dev_fraction,
+        test_fraction=test_fraction,
+        families=families,
     )
+    splits = {family[name]: split for name, split in by_document.items()}
+    answering = {q.query_id: [family[name] for name in q.relevances] for q in questions}
     placed = {question.query_id: question for question in questions}
     aside: list[Aside] = []
     waiting = [question for question in questions if question.split == "train"]
@@ -72,27 +88,18 @@ def place_questions(
     while moved:  # a question that moves takes documents along, which may move others
         moved = False
         for question in waiting:
-            split = strongest(splits[document_id] for document_id in question.relevances)
+            split = strongest(splits[name] for name in answering[question.query_id])
             if split in question.open_splits:
                 placed[question.query_id] = replace(question, split=split)
-                for document_id in question.relevances:
-                    splits[document_id] = strongest([splits[document_id], split])
+                for name in answering[question.query_id]:
+                    splits[name] = strongest([splits[name], split])
                 moved = True
             elif split != "train":
                 del placed[question.query_id]
                 reason = f"train question of an evaluation document: {split}"
                 aside.append(Aside(question.query_id, question.source, reason))
         waiting = [q for q in waiting if q.query_id in placed and placed[q.query_id] is q]
-    return list(placed.values()), splits, aside
-
-
-def strongest(splits: Iterable[Split]) -> Split:
-    """Return the split that wins: test over dev over train.
-
-    >>> strongest(["train", "test", "dev"])
-    'test'
-    """
-    return max(splits, key=_STRENGTH.__getitem__)
+    return list(placed.values()), {n: splits[family[n]] for n in document_ids}, aside
 
 
 def _claimed(questions: Sequence[Question]) -> dict[str, Split]:

@@ -10,6 +10,8 @@ Split = Literal["train", "dev", "test"]
 LEAST_DOCUMENTS = 3
 LEAST_DIVISOR = 8  # but never more than one document in eight
 
+_STRENGTH: Mapping[Split, int] = {"train": 0, "dev": 1, "test": 2}
+
 
 def draw(*parts: object) -> float:
     """Decide by content alone: map `parts` to a number in [0, 1), the same on every machine.
@@ -32,17 +34,21 @@ def assign_splits(
     *,
     dev_fraction: float,
     test_fraction: float,
+    families: Mapping[str, str] | None = None,
 ) -> dict[str, Split]:
-    """Split documents by the hash of their id, so that none moves when others come and go.
+    """Split documents by the hash of their family's id, so that none moves when others come and go.
 
-    In a corpus too small for its fractions, the documents that come next by hash fill dev and
+    In a corpus too small for its fractions, the families that come next by hash fill dev and
     test up to `LEAST_DOCUMENTS`; there alone, a new document can send one of these back.
 
     Args:
         document_ids: Documents of the corpus, in any order.
-        evaluation: Documents that answer a human dev or test question belong there.
-        dev_fraction: Share of the other documents kept to choose a layer; 0 keeps none.
-        test_fraction: Share of the other documents kept to judge the result; 0 keeps none.
+        evaluation: Documents that answer a human dev or test question belong there, and the rest
+            of their family with them.
+        dev_fraction: Share of the other families kept to choose a layer; 0 keeps none.
+        test_fraction: Share of the other families kept to judge the result; 0 keeps none.
+        families: For a document that says much the same as others, the id that stands for all of
+            them; by default no document has a family.
 
     Returns:
         The split of every document.
@@ -55,19 +61,57 @@ def assign_splits(
             f"dev_fraction {dev_fraction} and test_fraction {test_fraction} leave nothing to "
             "train on; their sum must be under 1."
         )
-    draws = {document_id: draw(document_id) for document_id in document_ids}
+    family = {name: (families or {}).get(name, name) for name in document_ids}
+    claimed: dict[str, Split] = {}
+    for document_id, split in evaluation.items():
+        name = family.get(document_id, document_id)
+        claimed[name] = strongest([split, claimed.get(name, split)])
+    draws = {name: draw(name) for name in family.values()}
     splits: dict[str, Split] = {
-        document_id: evaluation.get(document_id)
+        name: claimed.get(name)
         or _by_hash(value, dev_fraction=dev_fraction, test_fraction=test_fraction)
-        for document_id, value in draws.items()
+        for name, value in draws.items()
     }
-    ordered = sorted(draws, key=lambda document_id: (draws[document_id], document_id))
+    ordered = sorted(draws, key=lambda name: (draws[name], name))
     least = min(LEAST_DOCUMENTS, len(draws) // LEAST_DIVISOR)
     if test_fraction:
         _fill_up(splits, ordered, "test", least)
     if dev_fraction:
         _fill_up(splits, reversed(ordered), "dev", least)
-    return splits
+    return {document_id: splits[name] for document_id, name in family.items()}
+
+
+def strongest(splits: Iterable[Split]) -> Split:
+    """Return the split that wins: test over dev over train.
+
+    >>> strongest(["train", "test", "dev"])
+    'test'
+    """
+    return max(splits, key=_STRENGTH.__getitem__)
+
+
+def find_straddling(
+    clusters: Iterable[str], document_ids: Iterable[str], splits: Mapping[str, Split]
+) -> set[str]:
+    """Name the clusters of near-duplicates that more than one split has a passage of.
+
+    Args:
+        clusters: Cluster of each passage.
+        document_ids: Document of each passage; one that has no split does not count.
+        splits: Split of every document.
+
+    >>> find_straddling("xxyy", "abab", {"a": "train", "b": "test"}) == {"x", "y"}
+    True
+    >>> find_straddling("xxyy", "abba", {"a": "train", "b": "train"})
+    set()
+    """
+    first: dict[str, Split] = {}
+    return {
+        cluster
+        for cluster, document_id in zip(clusters, document_ids, strict=True)
+        if document_id in splits
+        and first.setdefault(cluster, splits[document_id]) != splits[document_id]
+    }
 
 
 def _by_hash(value: float, *, dev_fraction: float, test_fraction: float) -> Split:

@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import groupby
+from typing import Protocol
 
 # Scripts without spaces: each character is a word.
 _UNSPACED = (
@@ -63,6 +64,29 @@ def in_words(name: str) -> str:
     if _NAME.fullmatch(name):
         return " ".join(term for term, _ in groupby(terms(name.partition("(")[0])))
     return " ".join(name.split())
+
+
+class Rarity(Protocol):
+    """Tells how rare a term is."""
+
+    def rarity(self, term: str) -> int:
+        """Tell in whole bits how rare a term is, from 0 to `RAREST`."""
+
+
+@dataclass(frozen=True)
+class Rarities:
+    """Rarities of the terms of one passage; any other term counts as unseen."""
+
+    bits: Mapping[str, int]
+
+    @classmethod
+    def of(cls, found: Iterable[str], vocabulary: Rarity) -> "Rarities":
+        """Look terms up."""
+        return cls({term: vocabulary.rarity(term) for term in found})
+
+    def rarity(self, term: str) -> int:
+        """Tell in whole bits how rare a term is."""
+        return self.bits.get(term, RAREST)
 
 
 @dataclass(frozen=True)

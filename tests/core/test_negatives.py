@@ -5,44 +5,65 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from tasks.core.negatives import Selection, select_negatives
+from tasks.core.negatives import (
+    Selection,
+    Yield,
+    draw_negatives,
+    find_ceilings,
+    rank_positives,
+    select_negatives,
+)
 
 
 def slow_rule(case: dict, passage: int, score: float, positives: list[int], top: float) -> str:
-    documents, texts = case["documents"], case["texts"]
+    documents, clusters = case["documents"], case["clusters"]
     if documents[passage] in {documents[positive] for positive in positives}:
         return "own_document"
     if not case["is_allowed"][passage]:
         return "held_out"
-    if texts[passage] in {texts[positive] for positive in positives}:
-        return "same_text"
+    if clusters[passage] in {clusters[positive] for positive in positives}:
+        return "near_duplicate"
     return "above_ceiling" if score > top else "good"
 
 
-def slow_negatives(case: dict, count: int, max_ratio: float) -> tuple[list, list, Counter]:
+def slow_ceiling(own: list[tuple[int, float]], ratio: float | None, background: float) -> float:
+    if ratio is None:
+        return float("inf")
+    lowest = min(float(score) for passage, score in own if passage >= 0)
+    return lowest - (1 - ratio) * abs(lowest - background)
+
+
+def slow_negatives(
+    case: dict, positive_scores: np.ndarray, count: int, ratio: float | None, background: float
+) -> tuple[list, list, Counter]:
     negatives, unknown, counts = [], [], Counter()
     for query in range(len(case["candidates"])):
-        own = list(zip(case["positives"][query], case["positive_scores"][query], strict=True))
+        own = list(zip(case["positives"][query], positive_scores[query], strict=True))
         positives = [p for p, _ in own if p >= 0]
-        lowest = min(float(score) for p, score in own if p >= 0)
-        top = lowest - (1 - max_ratio) * abs(lowest)
-        kept, doubtful = [], []
+        top = slow_ceiling(own, ratio, background)
+        good, doubtful = [], []
         hits = zip(case["candidates"][query], case["scores"][query], strict=True)
-        for passage, score in ((p, s) for p, s in hits if p >= 0):
+        for place, (passage, score) in enumerate(hits):
+            if passage < 0:
+                continue
             rule = slow_rule(case, passage, score, positives, top)
+            counts.update(["candidates"])
             if rule == "good":
-                rule = "kept" if len(kept) < count else "spare"
-                kept.append(passage)
-            elif passage not in positives and case["is_allowed"][passage]:
+                good.append((place, passage))
+                continue
+            counts.update([rule])
+            if passage not in positives and case["is_allowed"][passage]:
                 doubtful.append(passage)
-            counts.update(["candidates", rule])
-        counts["short"] += len(kept) < count
-        negatives.append(kept[:count])
+        if "draws" in case:
+            good.sort(key=lambda found: case["draws"][query][found[0]])
+        kept = [passage for _, passage in sorted(good[:count])]
+        counts.update(kept=len(kept), spare=len(good) - len(kept), short=len(kept) < count)
+        negatives.append(kept)
         unknown.append(doubtful)
     return negatives, unknown, counts
 
 
-def random_case(seed: int) -> dict:
+def random_case(seed: int) -> tuple[dict, np.ndarray]:
     generator = np.random.default_rng(seed)
     queries, passages, k, most = 12, 40, int(generator.integers(1, 30)), 3
     documents = np.sort(generator.integers(0, 25, passages))
@@ -51,15 +72,17 @@ def random_case(seed: int) -> dict:
     candidates[generator.random(candidates.shape) < 0.1] = -1
     positives = np.stack([generator.permutation(passages)[:most] for _ in range(queries)])
     positives[:, 1:][generator.random((queries, most - 1)) < 0.5] = -1
-    return {
+    case = {
         "candidates": candidates,
         "scores": scores,
         "positives": positives,
-        "positive_scores": generator.normal(0, 0.7, positives.shape).astype(np.float32),
         "documents": documents,
-        "texts": generator.integers(0, 30, passages),
+        "clusters": generator.integers(0, 30, passages),
         "is_allowed": generator.random(25)[documents] < 0.8,
     }
+    if seed % 2:
+        case["draws"] = generator.random(candidates.shape)
+    return case, generator.normal(0, 0.7, positives.shape).astype(np.float32)
 
 
 def ragged(rows: np.ndarray) -> list[list[int]]:
@@ -68,20 +91,22 @@ def ragged(rows: np.ndarray) -> list[list[int]]:
 
 @pytest.mark.parametrize("seed", range(60))
 def test_equals_a_loop(seed: int) -> None:
-    case, count, ratio = random_case(seed), 1 + seed % 5, (0.5, 0.95, 1.0)[seed % 3]
-    selection = select_negatives(**case, count=count, max_ratio=ratio)
-    negatives, unknown, counts = slow_negatives(case, count, ratio)
+    case, scores = random_case(seed)
+    count, ratio, background = 1 + seed % 5, (0.5, 0.95, 1.0, None)[seed % 4], 0.1 * (seed % 3)
+    ceilings = find_ceilings(case["positives"], scores, ratio, background)
+    selection = select_negatives(**case, ceilings=ceilings, count=count)
+    negatives, unknown, counts = slow_negatives(case, scores, count, ratio, background)
     assert ragged(selection.negatives) == negatives
     assert ragged(selection.unknown) == unknown
-    assert {name: value for name, value in vars(selection.counts).items() if value} == {
-        name: value for name, value in counts.items() if value
-    }
+    assert vars(selection.counts) == {name: counts[name] for name in vars(Yield())}
     assert selection.negatives.shape == (12, count)
 
 
 @pytest.mark.parametrize("seed", range(20))
 def test_every_candidate_is_counted_once(seed: int) -> None:
-    counts = dict(vars(select_negatives(**random_case(seed), count=2, max_ratio=0.95).counts))
+    case, scores = random_case(seed)
+    ceilings = find_ceilings(case["positives"], scores, 0.95)
+    counts = dict(vars(select_negatives(**case, ceilings=ceilings, count=2).counts))
     short = counts.pop("short")
     assert counts.pop("candidates") == sum(counts.values())
     assert 0 <= short <= 12
@@ -89,26 +114,27 @@ def test_every_candidate_is_counted_once(seed: int) -> None:
 
 @pytest.mark.parametrize("seed", range(20))
 def test_a_higher_ceiling_never_takes_a_negative_away(seed: int) -> None:
-    case = random_case(seed)
+    case, scores = random_case(seed)
     before: list[set[int]] = [set()] * 12
-    for ratio in (0.1, 0.5, 0.9, 0.95, 1.0):
-        rows = ragged(select_negatives(**case, count=99, max_ratio=ratio).negatives)
+    for ratio in (0.1, 0.5, 0.9, 0.95, 1.0, None):
+        ceilings = find_ceilings(case["positives"], scores, ratio)
+        rows = ragged(select_negatives(**case, ceilings=ceilings, count=99).negatives)
         assert all(old <= set(new) for old, new in zip(before, rows, strict=True))
         before = [set(row) for row in rows]
 
 
-def one_query(scores: list[float], positive: float, ratio: float = 0.95) -> Selection:
+def one_query(scores: list[float], positive: float, background: float = 0.0) -> Selection:
     k = len(scores)
+    found = np.array([[positive]], dtype=np.float32)
     return select_negatives(
         np.arange(1, k + 1)[None],
         np.array([scores], dtype=np.float32),
         np.array([[0]]),
-        np.array([[positive]], dtype=np.float32),
+        ceilings=find_ceilings(np.array([[0]]), found, 0.95, background),
         documents=np.arange(k + 1),
-        texts=np.arange(k + 1),
+        clusters=np.arange(k + 1),
         is_allowed=np.ones(k + 1, dtype=bool),
         count=k,
-        max_ratio=ratio,
     )
 
 
@@ -119,21 +145,21 @@ def test_ceiling_lies_below_a_negative_score_too() -> None:
     assert ragged(selection.unknown) == [[1, 2]]
 
 
+def test_counted_from_the_background_a_ratio_means_the_same_to_every_model() -> None:
+    """A model whose scores are squeezed into .7 to 1 keeps the negatives that it had before."""
+    scores = [0.97, 0.9, 0.5, 0.2]
+    squeezed = [0.7 + 0.3 * score for score in scores]
+    wide = one_query(scores, positive=0.95)
+    assert ragged(wide.negatives) == [[2, 3, 4]]
+    assert ragged(one_query(squeezed, 0.7 + 0.3 * 0.95).negatives) == [[3, 4]]
+    assert ragged(one_query(squeezed, 0.7 + 0.3 * 0.95, 0.7).negatives) == ragged(wide.negatives)
+
+
 def test_lowest_positive_sets_the_ceiling() -> None:
-    case = {
-        "candidates": np.array([[2]]),
-        "scores": np.array([[0.6]], dtype=np.float32),
-        "positives": np.array([[0, 1]]),
-        "documents": np.arange(3),
-        "texts": np.arange(3),
-        "is_allowed": np.ones(3, dtype=bool),
-        "count": 1,
-        "max_ratio": 0.95,
-    }
-    high = np.array([[0.9, 0.8]], dtype=np.float32)
-    low = np.array([[0.9, 0.5]], dtype=np.float32)
-    assert ragged(select_negatives(**case, positive_scores=high).negatives) == [[2]]
-    assert ragged(select_negatives(**case, positive_scores=low).negatives) == [[]]
+    positives = np.array([[0, 1]])
+    high, low = (np.array([[0.9, lowest]], dtype=np.float32) for lowest in (0.8, 0.5))
+    assert find_ceilings(positives, high, 0.95) == pytest.approx([0.76])
+    assert find_ceilings(positives, low, 0.95) == pytest.approx([0.475])
 
 
 def test_too_few_are_left_too_few() -> None:
@@ -143,7 +169,53 @@ def test_too_few_are_left_too_few() -> None:
 
 
 def test_a_query_without_a_positive_is_an_error() -> None:
-    case = random_case(0)
-    case["positives"][3] = -1
-    with pytest.raises(ValueError, match="Query 3"):
-        select_negatives(**case, count=1, max_ratio=0.95)
+    with pytest.raises(ValueError, match="Query 1"):
+        find_ceilings(np.array([[3], [-1]]), np.ones((2, 1), dtype=np.float32), 0.95)
+
+
+def test_rank_counts_the_better_passages_of_other_documents() -> None:
+    ranks = rank_positives(
+        np.array([[1, 2, 3, 0], [1, 2, 3, -1]]),
+        np.array([[0.9, 0.8, 0.7, 0.6], [0.9, 0.8, 0.7, -np.inf]], dtype=np.float32),
+        np.array([[0, 4], [4, -1]]),
+        np.array([[0.6, 0.75], [0.1, -np.inf]], dtype=np.float32),
+        documents=np.array([0, 0, 1, 2, 3]),
+    )
+    # the first: .75 is its best positive; passage 1 is its own document's, passage 2 is better
+    assert ranks.tolist() == [2, 4]
+
+
+def test_random_negatives_may_not_answer_and_do_not_depend_on_other_queries() -> None:
+    generator = np.random.default_rng(0)
+    documents, clusters = np.arange(60) // 2, np.arange(60)
+    clusters[10] = clusters[0]
+    is_allowed = np.arange(60) < 50
+    positives = np.array([[0, -1], [20, 30]])
+    unknown = generator.integers(0, 50, (2, 5))
+    taken = np.array([[40, -1], [41, 42]])
+    seeds = np.array([3, 4], dtype=np.uint64)
+    labels = {"documents": documents, "clusters": clusters, "is_allowed": is_allowed}
+    drawn = draw_negatives(positives, unknown, taken, **labels, count=12, seeds=seeds)
+    assert (drawn >= 0).all()
+    for query, row in enumerate(drawn):
+        own = positives[query][positives[query] >= 0]
+        assert len(set(row)) == 12
+        assert is_allowed[row].all()
+        assert not set(row) & {*unknown[query], *taken[query]}
+        assert not set(documents[row]) & set(documents[own])
+        assert not set(clusters[row]) & set(clusters[own])
+    alone = draw_negatives(
+        positives[1:], unknown[1:], taken[1:], **labels, count=12, seeds=seeds[1:]
+    )
+    assert (alone == drawn[1:]).all()
+
+
+def test_where_hardly_any_passage_may_be_drawn_those_few_are() -> None:
+    documents = np.zeros(500, dtype=np.int64)
+    documents[[7, 8]] = 1, 2
+    none = np.full((1, 1), -1)
+    drawn = draw_negatives(
+        np.array([[0]]), none, none, documents=documents, clusters=np.arange(500),
+        is_allowed=np.ones(500, dtype=bool), count=3, seeds=np.array([0], dtype=np.uint64),
+    )  # fmt: skip
+    assert sorted(drawn[0]) == [-1, 7, 8]

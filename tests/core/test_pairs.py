@@ -1,22 +1,20 @@
-"""Pairs: what is hidden where, ambiguous and repeated queries, and the check against leaks."""
+"""Pairs: what is hidden where, near-copies, and the check against leaks."""
+
+import random
 
 import pytest
 
-from tasks.core.pairs import (
-    Entry,
-    Pair,
-    check_apart,
-    limit_made,
-    pair_queries,
-    part_ambiguous,
-    part_evaluated,
-    wording,
-)
+from tasks.core.duplicates import find_families
+from tasks.core.pairs import Entry, Pair, check_apart, pair_queries, pair_questions, wording
 from tasks.core.queries import Query
+from tasks.core.questions import CLICKS, Question, place_questions
 from tasks.core.reading import Passage
+from tasks.core.splits import find_straddling
 
 
-def pair(query: str, document: str, split: str = "train", origin: str = "structure") -> Pair:
+def make_pair(
+    query: str, document: str, split: str = "train", origin: str = "structure", cluster: str = ""
+) -> Pair:
     return Pair(
         query_id=f"{origin}:{document}:{wording(query)}",
         query=query,
@@ -25,14 +23,18 @@ def pair(query: str, document: str, split: str = "train", origin: str = "structu
         origin=origin,
         split=split,  # type: ignore[arg-type]
         masked="",
+        weight=1.0,
         document_id=document,
+        cluster=cluster or f"{document}#0",
         source="here",
         kind="span",
     )
 
 
-def entry(document: str, number: int = 0) -> Entry:
-    return Entry(f"{document}#{number}", document, "here", Passage(document, "", "A text."))
+def make_entry(document: str, number: int = 0, *, cluster: str = "", text: str = "") -> Entry:
+    name = f"{document}#{number}"
+    text = text or "shown in training hidden os.path OS Path."
+    return Entry(name, document, "here", Passage(document, "", text), cluster or name)
 
 
 def test_evaluation_always_hides_and_asks_no_keywords() -> None:
@@ -41,8 +43,12 @@ def test_evaluation_always_hides_and_asks_no_keywords() -> None:
         Query("span", "hidden in training", "hidden", is_hidden=True),
         Query("keywords", "three key words"),
     ]
-    pairs = pair_queries(
-        "structure", [entry("a"), entry("b")], [made, made], {"a": "train", "b": "dev"}
+    pairs, _ = pair_queries(
+        "structure",
+        [make_entry("a"), make_entry("b")],
+        [made, made],
+        {"a": "train", "b": "dev"},
+        {},
     )
     assert [(p.document_id, p.query, p.masked) for p in pairs] == [
         ("a", "shown in training", ""),
@@ -51,55 +57,80 @@ def test_evaluation_always_hides_and_asks_no_keywords() -> None:
         ("b", "shown in training", "shown"),
         ("b", "hidden in training", "hidden"),
     ]
+    assert {pair.weight for pair in pairs} == {1.0}
 
 
 def test_one_query_of_several_passages_is_one_query() -> None:
     made = [[Query("name", "os path", "os.path")], [Query("span", "OS Path", "OS Path")]]
-    pairs = pair_queries("structure", [entry("a", 0), entry("a", 1)], made, {"a": "dev"})
+    entries = [make_entry("a", 0), make_entry("a", 1)]
+    pairs, _ = pair_queries("structure", entries, made, {"a": "dev"}, {})
     assert len({p.query_id for p in pairs}) == len({p.query for p in pairs}) == 1
     assert [(p.passage_id, p.masked) for p in pairs] == [("a#0", "os.path"), ("a#1", "OS Path")]
 
 
-def test_a_query_for_two_documents_is_ambiguous_unless_a_person_asked() -> None:
-    asked = pair("os path get size", "c", origin="human")
-    kept, aside = part_ambiguous(
-        [pair("Parental leave", "a"), pair("parental leave!", "b"), asked, pair("clear", "a")]
+@pytest.mark.parametrize(("split", "answers"), [("train", ["a#0"]), ("dev", ["a#0", "b#3"])])
+def test_near_copies_answer_in_evaluation_and_are_not_trained_on_twice(
+    split: str, answers: list[str]
+) -> None:
+    same = [make_entry("a", text="One. It waits."), make_entry("b", 3, text="Two. It waits.")]
+    pairs, aside = pair_queries(
+        "structure",
+        same[:1],
+        [[Query("span", "it waits", "It waits.")]],
+        {"a": split, "b": split},  # type: ignore[dict-item]
+        {"a#0": same},
     )
-    assert [p.query for p in kept] == ["os path get size", "clear"]
-    assert [each.reason for each in aside] == [
-        "ambiguous: asks for b too",
-        "ambiguous: asks for a too",
-    ]
-    kept, _ = part_ambiguous([asked, pair("os.path.getSize", "d")])
-    assert kept == [asked]
+    assert [pair.passage_id for pair in pairs] == answers
+    assert len({pair.query_id for pair in pairs}) == 1
+    assert all(pair.masked == "It waits." for pair in pairs if split == "dev")
+    assert not aside
 
 
-def test_training_drops_what_evaluation_asks() -> None:
-    kept, aside = part_evaluated(
-        [pair("Same words", "a", origin="human"), pair("same words?", "b", "test", "human")]
+def test_what_cannot_be_hidden_in_a_near_copy_is_not_asked() -> None:
+    other = [make_entry("a", text="One. It waits."), make_entry("b", text="One. It waited.")]
+    pairs, aside = pair_queries(
+        "structure",
+        other[:1],
+        [[Query("span", "it waits", "It waits.")]],
+        {"a": "test", "b": "test"},
+        {"a#0": other},
     )
-    assert [p.document_id for p in kept] == ["b"]
-    assert aside[0].reason == "asked in evaluation too"
+    assert not pairs
+    assert [each.reason for each in aside] == ["near-copy in other words"]
 
 
-def test_limits_count_queries_and_spare_people() -> None:
-    pairs = [pair(f"query {n}", f"d{n}", "dev") for n in range(20)]
-    pairs += [pair(f"query {n}", f"d{n}", "dev", "human") for n in range(9)]
-    pairs += [pair("trained on", "t")]
-    kept = limit_made(pairs, {"dev": 5, "test": 0}, seed=0)
-    assert sum(p.origin != "human" and p.split == "dev" for p in kept) == 5
-    assert sum(p.origin == "human" for p in kept) == 9
-    assert sum(p.split == "train" for p in kept) == 1
-    fewer = limit_made([p for p in pairs if p.document_id != "d3"], {"dev": 5}, seed=0)
-    made = {p.query_id for p in kept if p.origin != "human"}
-    assert len(made & {p.query_id for p in fewer}) >= len(made) - 1
+def make_question(name: str, documents: str, split: str = "train") -> Question:
+    return Question(
+        name, name, dict.fromkeys(documents, 1), split,  # type: ignore[arg-type]
+        frozenset(), "log", CLICKS, 2.5,
+    )  # fmt: skip
+
+
+def test_a_train_question_loses_the_near_copies_of_evaluation() -> None:
+    entries = [
+        make_entry("a", 0), make_entry("a", 1, cluster="x"), make_entry("b", 0, cluster="x"),
+        make_entry("c", 0, cluster="x"),
+    ]  # fmt: skip
+    questions = [
+        make_question("q", "a"), make_question("r", "b", "test"), make_question("s", "c"),
+    ]  # fmt: skip
+    pairs, aside = pair_questions(questions, entries, {"x"})
+    assert [(p.query_id, p.passage_id) for p in pairs] == [("q", "a#0"), ("r", "b#0")]
+    assert {(p.origin, p.weight, p.kind) for p in pairs} == {(CLICKS, 2.5, CLICKS)}
+    reason = "answered by near-copies of evaluation passages alone"
+    assert [tuple(each) for each in aside] == [("s", "log", reason)]
 
 
 @pytest.mark.parametrize(
     ("trained", "evaluated", "what"),
     [
-        (pair("one", "a"), pair("two", "a", "dev"), "document 'a'"),
-        (pair("one", "a"), pair("One.", "b", "test"), "query 'one'"),
+        (make_pair("one", "a"), make_pair("two", "a", "dev"), "document 'a'"),
+        (make_pair("one", "a"), make_pair("One.", "b", "test"), "query 'one'"),
+        (
+            make_pair("one", "a", cluster="x"),
+            make_pair("two", "b", "test", cluster="x"),
+            "near-duplicates of the passage 'x'",
+        ),
     ],
 )
 def test_leaks_are_found(trained: Pair, evaluated: Pair, what: str) -> None:
@@ -107,3 +138,38 @@ def test_leaks_are_found(trained: Pair, evaluated: Pair, what: str) -> None:
         check_apart([trained, evaluated])
     check_apart([trained])
     check_apart([evaluated])
+
+
+def test_nothing_leaks_whatever_is_near_to_what() -> None:
+    chance = random.Random(0)
+    seen: set[str] = set()
+    straddled = 0
+    for _ in range(60):
+        entries = [
+            make_entry(f"d{n:02}", place, cluster=f"c{chance.randrange(60)}")
+            for n in range(25)
+            for place in range(chance.randint(1, 3))
+        ]
+        documents = [entry.document_id for entry in entries]
+        clusters = [entry.cluster for entry in entries]
+        asked = [
+            Question(
+                f"q{n}", f"what {n}", dict.fromkeys(chance.sample(documents, 2), 1),
+                chance.choice(["train", "train", "dev", "test"]), frozenset(), "here",
+            )
+            for n in range(6)
+        ]  # fmt: skip
+        questions, splits, _ = place_questions(
+            asked, list(dict.fromkeys(documents)), dev_fraction=0.1, test_fraction=0.1,
+            families=find_families(documents, clusters),
+        )  # fmt: skip
+        straddling = find_straddling(clusters, documents, splits)
+        pairs, _ = pair_questions(questions, entries, straddling)
+        alone = list({e.cluster: e for e in entries if e.cluster not in straddling}.values())
+        queries = [[Query("span", f"about {entry.passage_id}")] for entry in alone]
+        made, _ = pair_queries("structure", alone, queries, splits, {})
+        check_apart(pairs + made)
+        seen |= {pair.split for pair in made}
+        straddled += len(straddling)
+    assert seen == {"train", "dev", "test"}
+    assert straddled > 60

@@ -5,12 +5,14 @@ from pydoc_data.topics import topics
 
 import pytest
 
+from tasks.core.pairs import TRAINING_ALONE
 from tasks.core.queries import Kind, Query, make_queries
-from tasks.core.reading import SPAN_WORDS, Passage, Reading
+from tasks.core.reading import COMMON, SPAN_WORDS, Passage, Reading
 from tasks.core.text import mask
 from tasks.core.vocabulary import Vocabulary, terms, words
 
 KINDS: tuple[Kind, ...] = ("span", "name", "sentence", "keywords")
+ALL_KINDS: tuple[Kind, ...] = (*KINDS, "extract", "terse", "question", "topic")
 PASSAGES = [
     Passage(f"language.{name}", "Reference > Rules of " + name, paragraph)
     for name, text in sorted(topics.items())
@@ -29,22 +31,23 @@ def queries_of(
     share: float = 0.5,
     seed: int = 0,
 ) -> list[Query]:
-    hide = dict.fromkeys(KINDS, share)
+    hide = dict.fromkeys(ALL_KINDS, share)
     return make_queries(passage, vocabulary, count=count, kinds=kinds, hide=hide, seed=seed)
 
 
 def test_what_is_hidden_stands_in_the_passage() -> None:
     seen = Counter()
     for passage in PASSAGES:
-        for query in queries_of(passage):
+        for query in queries_of(passage, kinds=ALL_KINDS, count=8):
             seen[query.kind] += 1
             assert query.span in passage.composed
-            assert bool(query.span) == (query.kind != "keywords")
+            assert bool(query.span) == (query.kind not in TRAINING_ALONE)
             if query.span:
                 masked = mask(passage.composed, query.span)
                 assert query.span not in masked
                 assert len(terms(masked)) >= 5
-    assert min(seen[kind] for kind in KINDS) > len(PASSAGES) / 2
+    assert min(seen[kind] for kind in ALL_KINDS if kind != "question") > len(PASSAGES) / 2
+    assert seen["question"] > len(PASSAGES) / 4
 
 
 def test_spans_and_sentences_keep_to_their_lengths() -> None:
@@ -195,3 +198,68 @@ def test_other_languages_work_too(text: str) -> None:
 def test_text_of_any_kind_is_survived() -> None:
     for text in ("\x00" * 50, "word " * 5000, "🙂 " * 100):
         queries_of(Passage("t", "", text))
+
+
+def test_extracts_score_higher_than_spans_and_telegrams_leave_common_words_out() -> None:
+    def scores(kind: Kind) -> list[float]:
+        found = []
+        for passage in PASSAGES:
+            reading = Reading.of(passage, VOCABULARY)
+            for query in queries_of(passage, kinds=(kind,), count=1):
+                found.append(sum(reading.gains.get(term, 0) for term in set(terms(query.text))))
+        return found
+
+    assert sum(scores("extract")) > 1.2 * sum(scores("span"))
+    for passage in PASSAGES:
+        for query in queries_of(passage, kinds=("terse",), count=3):
+            told = terms(query.text)
+            assert len(query.text.split()) >= 3
+            assert len(words(query.text)) <= 8
+            assert all(term in terms(query.span) for term in told)
+            assert sum(VOCABULARY.rarity(term) <= COMMON for term in told) <= len(told) / 2
+
+
+@pytest.mark.parametrize(
+    ("sentence", "expected"),
+    [
+        ("The outdoor unit is a heat exchanger that freezes.",
+         {"what is a heat exchanger that freezes", "what is the outdoor unit",
+          "is the outdoor unit a heat exchanger that freezes"}),
+        ("Pending changes can be lost when a session ends, unless they were flushed before.",
+         {"what can be lost when a session ends",
+          "can Pending changes be lost when a session ends"}),
+        ("It may wait for ever when nobody frees the lock.",
+         {"what may wait for ever when nobody frees the lock"}),
+        ("In winter, ice is normal on such a coil.", set()),  # no subject before the verb
+        ("Leaves and snow block the drain below the unit.", set()),  # no verb to move
+    ],
+)  # fmt: skip
+def test_sentences_are_turned_into_questions(sentence: str, expected: set[str]) -> None:
+    corpus = Vocabulary(1, {})
+    made = {
+        query.text
+        for seed in range(20)
+        for query in queries_of(
+            Passage("", "", f"{sentence} Nobody told anything else about these matters today."),
+            corpus, kinds=("question",), seed=seed,
+        )
+    }  # fmt: skip
+    assert made == expected
+
+
+def test_a_topic_is_the_subject_and_what_the_text_adds() -> None:
+    for passage in PASSAGES:
+        for query in queries_of(passage, kinds=("topic",)):
+            told = query.text.split()
+            head = terms(f"{passage.title} {passage.section}")
+            named = [term for term in told if term in head]
+            assert told[: len(named)] == named
+            assert 0 < len(named) <= 3
+            assert 0 < len(told) - len(named) <= 3
+
+
+def test_other_words_of_the_corpus_do_not_count() -> None:
+    for passage in PASSAGES[:40]:
+        found = set(terms(passage.composed))
+        own = {term: count for term, count in VOCABULARY.frequencies.items() if term in found}
+        assert queries_of(passage, Vocabulary(VOCABULARY.documents, own)) == queries_of(passage)

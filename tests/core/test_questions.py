@@ -83,3 +83,33 @@ def test_no_train_question_ever_meets_an_evaluation_document() -> None:
             assert (question.split == "train") == (found == {"train"})
         given = {question.query_id: question.split for question in questions}
         assert all(q.split == given[q.query_id] for q in kept if given[q.query_id] != "train")
+
+
+def test_near_copies_of_evaluated_documents_are_not_asked_about_in_training() -> None:
+    families = {name: TRAIN[0] for name in TRAIN[:3]}
+    kept, splits, aside = place_questions(
+        [ask(1, [TRAIN[1]], "test"), ask(2, [TRAIN[2]]), ask(3, [TRAIN[3]])],
+        IDS,
+        dev_fraction=0.1,
+        test_fraction=0.1,
+        families=families,
+    )
+    assert {splits[name] for name in TRAIN[:3]} == {"test"}
+    assert [question.query_id for question in kept] == ["q1", "q3"]
+    assert [each.item for each in aside] == ["q2"]
+
+
+def test_a_question_that_moves_takes_families_along() -> None:
+    families = {TRAIN[0]: TRAIN[0], TRAIN[1]: TRAIN[0], TRAIN[2]: TRAIN[2], TRAIN[3]: TRAIN[2]}
+    kept, splits, _ = place_questions(
+        [
+            ask(1, [DEV[0], TRAIN[1]], open_splits="dev"),
+            ask(2, [TRAIN[0], TRAIN[3]], "train", "dev"),
+        ],
+        IDS,
+        dev_fraction=0.1,
+        test_fraction=0.1,
+        families=families,
+    )
+    assert {question.split for question in kept} == {"dev"}
+    assert {splits[name] for name in TRAIN[:4]} == {"dev"}

@@ -5,7 +5,7 @@ from collections import Counter
 
 import pytest
 
-from tasks.core.splits import Split, assign_splits, draw
+from tasks.core.splits import Split, assign_splits, draw, find_straddling
 
 
 def split(
@@ -75,3 +75,49 @@ def test_what_people_asked_about_goes_where_they_asked() -> None:
 def test_nothing_to_train_on_is_refused() -> None:
     with pytest.raises(ValueError, match="leave nothing to train on"):
         split(["a"], dev=0.5, test=0.5)
+
+
+def test_a_family_is_in_the_split_of_the_id_that_stands_for_it() -> None:
+    ids = [f"d{n}" for n in range(900)]
+    families = {f"d{n}": f"d{n - n % 3}" for n in range(900)}
+    alone = assign_splits(ids, {}, dev_fraction=0.2, test_fraction=0.2)
+    found = assign_splits(ids, {}, dev_fraction=0.2, test_fraction=0.2, families=families)
+    assert all(found[name] == alone[families[name]] for name in ids)
+    assert any(found[name] != alone[name] for name in ids)
+
+
+def test_no_family_moves_when_documents_come_and_go() -> None:
+    ids = [f"d{n:03}" for n in range(900)]
+    families = {name: f"d{n - n % 3:03}" for n, name in enumerate(ids)}
+    before = assign_splits(ids, {}, dev_fraction=0.1, test_fraction=0.1, families=families)
+    chance = random.Random(1)
+    for _ in range(10):
+        some = [*chance.sample(ids, 700), "e1", "e2"]
+        grown = {**families, "e1": "d003", "e2": "e2"}
+        after = assign_splits(some, {}, dev_fraction=0.1, test_fraction=0.1, families=grown)
+        assert all(after[name] == before[name] for name in some if name in before)
+        assert after["e1"] == before["d003"]
+
+
+def test_a_claimed_document_takes_its_family_along() -> None:
+    families = {"a": "a", "b": "a", "c": "c"}
+    claimed: dict[str, Split] = {"b": "test", "a": "dev"}
+    found = assign_splits(list("abc"), claimed, dev_fraction=0, test_fraction=0, families=families)
+    assert found == {"a": "test", "b": "test", "c": "train"}
+
+
+def test_straddling_clusters_agree_with_a_slow_reference() -> None:
+    chance = random.Random(2)
+    for _ in range(100):
+        documents = [f"d{chance.randrange(8)}" for _ in range(30)]
+        clusters = [f"c{chance.randrange(15)}" for _ in range(30)]
+        splits: dict[str, Split] = {
+            f"d{n}": chance.choice(["train", "dev", "test"]) for n in range(6)
+        }
+        told = list(zip(clusters, documents, strict=True))
+        expected = {
+            cluster
+            for cluster in clusters
+            if len({splits[d] for c, d in told if c == cluster and d in splits}) > 1
+        }
+        assert find_straddling(clusters, documents, splits) == expected
