@@ -5,17 +5,22 @@ from typing import Any, NamedTuple
 from prefect import flow
 
 from flows.dataset import Dataset
+from flows.rounds import train_in_rounds
 from tasks.contracts import Checkpoint, Registration, Scores
-from tasks.evaluate import EvaluateConfig, evaluate, evaluate_champion
+from tasks.evaluate import EvaluateConfig, evaluate, evaluate_last
+from tasks.mine import MineConfig
 from tasks.register import RegisterConfig, register
 from tasks.registry import CHAMPION, Registry
-from tasks.train import TrainConfig, train
+from tasks.retrieve import RetrieveConfig
+from tasks.train import TrainConfig
 from tasks.truncate import TruncateConfig, truncate
 
 
 class Model(NamedTuple):
     """What came of the training, up to the registry's word."""
 
+    dataset: Dataset
+    """What it was trained on: in the last round that gained."""
     checkpoint: Checkpoint
     scores: Scores
     cut: Checkpoint
@@ -29,15 +34,20 @@ class Model(NamedTuple):
 def build_model(
     base: Checkpoint,
     dataset: Dataset,
+    rounds: int,
+    retrieving: RetrieveConfig,
+    mining: MineConfig,
     training: TrainConfig,
     evaluating: EvaluateConfig,
     truncating: TruncateConfig,
     registering: RegisterConfig,
     settings: dict[str, Any],
 ) -> Model:
-    """Train, evaluate, truncate, register."""
+    """Train, in rounds if wanted, evaluate, truncate, register."""
+    dataset, checkpoint = train_in_rounds(
+        base, dataset, rounds, retrieving, mining, training, evaluating
+    )
     corpus, pairs, _, triplets = dataset
-    checkpoint = train(corpus, pairs, triplets, base, training)
     scores = evaluate(checkpoint, base, corpus, pairs, evaluating)
     cut = truncate(checkpoint, scores, truncating)
     registry = Registry(cut.root, registering.name)
@@ -45,7 +55,7 @@ def build_model(
     opponent, rival_version = None, ""
     if rival is not None:
         pulled = registry.pull(rival)
-        opponent = evaluate_champion(pulled.checkpoint, corpus, pairs, evaluating)
+        opponent = evaluate_last(pulled.checkpoint, corpus, pairs, evaluating)
         rival_version = pulled.version
     nouns = {"base": base, "corpus": corpus, "pairs": pairs, "triplets": triplets,
              "trained": checkpoint, "scores": scores}  # fmt: skip
@@ -59,5 +69,11 @@ def build_model(
         registration = register.with_options(refresh_cache=True)(*inputs)
     champion = registry.find(CHAMPION)
     return Model(
-        checkpoint, scores, cut, opponent, registration, str(champion.version) if champion else ""
+        dataset,
+        checkpoint,
+        scores,
+        cut,
+        opponent,
+        registration,
+        str(champion.version) if champion else "",
     )

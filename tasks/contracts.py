@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict
 from safetensors import SafetensorError
 
 SIGNATURE = "manifest.json"
+PART = "part-00000.parquet"
 
 
 class BurnishError(Exception):
@@ -102,30 +103,36 @@ class Table(Manifest):
     def write(
         cls,
         root: Path,
-        rows: pa.Table | list[dict[str, Any]],
+        rows: pa.Table | list[dict[str, Any]] | Iterator[pa.Table],
         *,
-        facts: dict[str, Any] | None = None,
+        facts: dict[str, Any] | Callable[[], dict[str, Any]] | None = None,
         rejects: list[dict[str, Any]] | None = None,
     ) -> Self:
         """Write rows as this noun, and beside them what was set aside and why.
 
         Args:
             root: Folder of all nouns.
-            rows: A table or a list of dictionaries with at least `columns`.
-            facts: Numbers for the summary; `rows` is added.
+            rows: A table or a list of dictionaries with at least `columns`; or tables one after
+                the other, each written before the next is asked for.
+            facts: Numbers for the summary, or what gives them once all rows are written; `rows`
+                is added.
             rejects: What was set aside: dictionaries with `item`, `source`, `reason`.
 
         Raises:
             BurnishError: a column is missing or holds a null.
         """
-        table = cls.cast(rows)
         set_aside = pa.Table.from_pylist(rejects or [], schema=REJECTS)
+        told: dict[str, Any] = {"rows": 0}
 
         def write(folder: Path) -> None:
-            pq.write_table(table, folder / "part-00000.parquet")
+            with pq.ParquetWriter(folder / PART, cls.columns) as writer:
+                for table in rows if isinstance(rows, Iterator) else [rows]:
+                    writer.write_table(cls.cast(table))
+                    told["rows"] += len(table)
             pq.write_table(set_aside, folder / "rejects.parquet")
+            told.update((facts() if callable(facts) else facts) or {})
 
-        return cls.commit(root, write, {"rows": table.num_rows, **(facts or {})})
+        return cls.commit(root, write, told)
 
     @classmethod
     def cast(cls, rows: pa.Table | list[dict[str, Any]]) -> pa.Table:
@@ -142,9 +149,15 @@ class Table(Manifest):
                 raise BurnishError(f"{noun}.{name} is null in row {row}; every value is required.")
         return rows.select(cls.columns.names).cast(cls.columns).combine_chunks()
 
-    def read(self) -> pa.Table:
-        """Read all rows."""
-        return pq.read_table(self.check().path / "part-00000.parquet", schema=self.columns)
+    def read(self, columns: list[str] | None = None) -> pa.Table:
+        """Read all rows, of all columns or of some."""
+        return pq.read_table(self.check().path / PART, schema=self.columns, columns=columns)
+
+    def read_blocks(self) -> Iterator[pa.Table]:
+        """Read the rows a block at a time, as they were written."""
+        with pq.ParquetFile(self.check().path / PART) as file:
+            for number in range(file.num_row_groups):
+                yield file.read_row_group(number).cast(self.columns)
 
     def read_rejects(self) -> pa.Table:
         """Read what was set aside while this table was made: `item`, `source`, `reason`."""
@@ -169,6 +182,7 @@ class Corpus(Table):
         text=pa.string(),
         source=pa.string(),  # file, folder, or module it came from
         position=pa.string(),  # where in the source a person finds it: `line 12`, empty if unknown
+        cluster=pa.string(),  # first passage that says nearly the same; itself if none does
     )
 
 
@@ -180,9 +194,10 @@ class Pairs(Table):
         query=pa.string(),
         passage_id=pa.string(),
         relevance=pa.int8(),  # > 0
-        origin=pa.string(),  # `human`, or the generator's name
+        origin=pa.string(),  # `human`, `clicks`, or the generator's name
         split=pa.string(),  # `train`, `dev`, `test`
         masked=pa.string(),  # span of the composed passage to hide from the model; mostly empty
+        weight=pa.float32(),  # how much the query counts in training; a made one counts 1
     )
 
 
@@ -195,6 +210,9 @@ class Candidates(Table):
         scores=pa.list_(pa.float32()),
         positive_ids=pa.list_(pa.string()),
         positive_scores=pa.list_(pa.float32()),
+        planted_scores=pa.list_(
+            pa.float32()
+        ),  # of texts known to answer, in no corpus; mostly none
     )
 
 

@@ -71,25 +71,19 @@ def evaluate(
 
 
 @stage
-def evaluate_champion(
-    checkpoint: Checkpoint, corpus: Corpus, pairs: Pairs, config: EvaluateConfig
+def evaluate_last(
+    checkpoint: Checkpoint,
+    corpus: Corpus,
+    pairs: Pairs,
+    config: EvaluateConfig,
+    system: str = "champion",
 ) -> Scores:
-    """Score the last layer of a finished model, as `evaluate` does, under the name `champion`.
-
-    Args:
-        checkpoint: The model as it was published.
-        corpus: Passages of all splits, all of them searched.
-        pairs: Queries; those of the splits `dev` and `test` are asked.
-        config: Depth, bootstrap, batch size.
-
-    Raises:
-        BurnishError: there is no dev or test query, or FAISS is missing or installed twice.
-    """
+    """Score the last layer of one model, as `evaluate` does, under the name of `system`."""
     from .benchmark import read_benchmark
 
     require_faiss()
     benchmark = read_benchmark(corpus, pairs)
-    systems = _score_layers("champion", checkpoint, benchmark, config, corpus, last_only=True)
+    systems = _score_layers(system, checkpoint, benchmark, config, corpus, last_only=True)
     return _write(systems, benchmark, corpus, config)
 
 

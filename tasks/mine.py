@@ -1,20 +1,25 @@
 """mine: hard negatives for every training pair; the cheap half of mining, re-run at will."""
 
 import logging
-from dataclasses import asdict
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
 
 from .config import Config
-from .contracts import Candidates, Corpus, Pairs, Triplets, batched_rows
+from .contracts import BurnishError, Candidates, Corpus, Pairs, Triplets, batched_rows
+from .core.questions import BY_PEOPLE
+from .found import Block, read_block
 from .stage import stage
-from .tables import Passages, find_copies, read_passages, read_queries
+from .tables import Places, find_trainable, read_places
 
 if TYPE_CHECKING:
     import numpy as np
+    import pyarrow as pa
 
-    from .core.negatives import Yield
+    from .core.negatives import Draws, Selection, Yield
+    from .core.planting import Planted
 
 logger = logging.getLogger(__name__)
 
@@ -23,144 +28,263 @@ class MineConfig(Config):
     """How hard negatives are chosen among the candidates."""
 
     negatives_per_query: int = Field(default=7, ge=0)
-    """Negatives kept per query, hardest first; fewer where fewer qualify."""
-    max_ratio: float = Field(default=0.95, gt=0, le=1)
+    """Hard negatives kept per query; fewer where fewer qualify."""
+    choice: Literal["top", "sampled"] = "top"
+    """Which of the candidates that qualify are kept: the hardest, or a random draw of them."""
+    random_per_query: int = Field(default=0, ge=0)
+    """Passages drawn at random that are negatives too, beside the hard ones."""
+    max_ratio: float | None = Field(default=0.95, gt=0, le=1)
     """Ceiling of a negative's score, as a fraction of its positive's (NV-Retriever,
-    arXiv:2407.15831). It does not carry over from one teacher to another: watch the yield."""
+    arXiv:2407.15831); none leaves the best candidates as they are, answers among them."""
+    is_calibrated: bool = True
+    """Count scores from the teacher's mean score of unrelated texts instead of from 0, so that the
+    ceiling means the same for every teacher."""
+    round_trip: int | None = Field(default=None, ge=1, le=2000)
+    """Made queries are dropped unless the untuned teacher finds the passage they were made of
+    among so many of the best (Promptagator, arXiv:2209.11755); none keeps all."""
+    seed: int = Field(default=0, ge=0)
+    """Decides what is drawn."""
 
 
 @stage
-def mine(corpus: Corpus, pairs: Pairs, candidates: Candidates, config: MineConfig) -> Triplets:
+def mine(
+    corpus: Corpus,
+    pairs: Pairs,
+    candidates: Candidates,
+    config: MineConfig,
+    earlier: Triplets | None = None,
+) -> Triplets:
     """Keep each query's hardest candidates that are unlikely to be answers.
 
     A query that all passages of a document answer, as human judgments of documents have it, gets
     one row per document, with the passage of it that the teacher scores best: that is the one
-    which answers. Passages of documents that a dev or test query asks for, and their copies
+    which answers. Passages of documents that a dev or test query asks for, and their near-copies
     elsewhere, are never negatives.
 
-    Among the facts, `false_negative_rate` is the share of passages above the ceiling among those
-    met on the way down to the negatives kept: what plain top-k mining would have pushed away
-    although the teacher finds it about as good as the answer. It is an upper bound, of the false
-    negatives avoided, not of those that remain: where the teacher misses the answer itself, all
-    that it ranks higher counts.
+    Among the facts, `planted` tells what became of texts that are known to answer and were planted
+    among the candidates of some queries, and estimates from it the share of the negatives kept
+    that are answers.
 
     Args:
         corpus: Passages.
         pairs: Queries and what answers them.
         candidates: What the teacher found.
         config: How many negatives and how hard.
+        earlier: Triplets of an earlier round, mined with a model that had not seen the pairs: its
+            round trip holds.
+
+    Raises:
+        BurnishError: a passage that is kept for evaluation would be trained on.
     """
-    import numpy as np
-
-    from .core.negatives import select_negatives
-
-    passages = read_passages(corpus)
-    held_out = [
-        passages.documents[answer.row]
-        for query in read_queries(pairs, passages, {"dev", "test"})
-        for answer in query.answers
-    ]
-    copies = sorted(find_copies(corpus, {passages.document_ids[number] for number in held_out}))
-    found = _read_candidates(candidates, passages)
-    selection = select_negatives(
-        found.rows,
-        found.scores,
-        found.positives,
-        found.positive_scores,
-        documents=passages.documents,
-        texts=_number_texts(corpus),
-        is_allowed=~(np.isin(passages.documents, held_out) | np.isin(passages.ids, copies)),
-        count=config.negatives_per_query,
-        max_ratio=config.max_ratio,
-    )
-    rows = _tabulate(found, selection.negatives, selection.unknown, passages)
-    facts = _facts(selection.counts, len(found.query_ids))
+    mining = _Mining(corpus, pairs, candidates, config, earlier)
+    triplets = Triplets.write(corpus.root, mining.run(), facts=mining.tell)
+    facts = triplets.facts
     logger.info(
         "kept %d negatives for %d queries of %d candidates; left out: %d of the own document, %d "
-        "held out, %d with a positive's text, %d above the ceiling; %d queries got fewer than %d",
+        "held out, %d near a positive, %d above the ceiling; %d queries got fewer than %d; %d "
+        "queries failed the round trip; an estimated %.1f %% of the negatives answer",
         *(facts[name] for name in ("kept", "queries", "candidates", "own_document", "held_out")),
-        *(facts[name] for name in ("same_text", "above_ceiling", "short")),
-        config.negatives_per_query,
-    )
-    return Triplets.write(corpus.root, rows, facts=facts)
+        *(facts[name] for name in ("near_duplicate", "above_ceiling", "short")),
+        config.negatives_per_query, facts["round_trip"], 100 * facts["false_negative_rate"],
+    )  # fmt: skip
+    return triplets
 
 
-class _Found(NamedTuple):
-    """Candidates and positives by corpus row; -1 and -inf where there are fewer."""
+@dataclass
+class _Seen:
+    """What was found out, over all blocks."""
 
-    query_ids: list[str]
-    rows: "np.ndarray"  # (queries, k)
-    scores: "np.ndarray"
-    positives: "np.ndarray"  # (queries, p), one per document
-    positive_scores: "np.ndarray"
-
-
-def _read_candidates(candidates: Candidates, passages: Passages) -> _Found:
-    query_ids, found, found_scores, own, own_scores = [], [], [], [], []
-    for query_id, ids, scores, positive_ids, positive_scores in batched_rows(
-        candidates.read(), Candidates.columns.names
-    ):
-        query_ids.append(query_id)
-        found.append([passages.rows[passage_id] for passage_id in ids])
-        found_scores.append(scores)
-        best: dict[int, tuple[float, int]] = {}
-        for passage_id, score in zip(positive_ids, positive_scores, strict=True):
-            row = passages.rows[passage_id]
-            document = int(passages.documents[row])
-            if document not in best or score > best[document][0]:
-                best[document] = score, row
-        own.append([row for _, row in best.values()])
-        own_scores.append([score for score, _ in best.values()])
-    return _Found(
-        query_ids,
-        _pad(found, "int64", -1),
-        _pad(found_scores, "float32", float("-inf")),
-        _pad(own, "int64", -1),
-        _pad(own_scores, "float32", float("-inf")),
-    )
+    counts: "Yield"
+    queries: int = 0
+    dropped: int = 0
+    random: int = 0
+    planted: list[tuple["Draws", ...]] = field(default_factory=list)
 
 
-def _pad(lists: list[list[Any]], kind: str, filling: float) -> "np.ndarray":
-    import numpy as np
+class _Mining:
+    """One run over the candidates, block by block, so that memory does not grow with them."""
 
-    padded = np.full((len(lists), max(map(len, lists), default=0)), filling, dtype=kind)
-    for row, values in enumerate(lists):
-        padded[row, : len(values)] = values
-    return padded
+    def __init__(
+        self,
+        corpus: Corpus,
+        pairs: Pairs,
+        candidates: Candidates,
+        config: MineConfig,
+        earlier: Triplets | None,
+    ) -> None:
+        from .core.negatives import Yield
 
+        self._config, self._candidates = config, candidates
+        self._background = candidates.facts["background"] if config.is_calibrated else 0.0
+        self._places = read_places(corpus)
+        self._is_allowed = find_trainable(corpus, pairs, self._places)
+        kept = earlier.read(["query_id"]).column("query_id").to_pylist() if earlier else None
+        self._earlier = None if kept is None else set(kept)
+        self._people = {
+            query_id
+            for query_id, origin in batched_rows(
+                pairs.read(["query_id", "origin"]), ("query_id", "origin")
+            )
+            if origin in BY_PEOPLE
+        }
+        self._seen = _Seen(Yield())
 
-def _number_texts(corpus: Corpus) -> "np.ndarray":
-    """Number distinct texts, (passages,); case and spacing do not make a text another one."""
-    import numpy as np
+    def run(self) -> "Iterator[pa.Table]":
+        """Yield triplets, a table per block of candidates."""
+        for table in self._candidates.read_blocks():
+            block = self._filter(read_block(table, self._places))
+            selection, ceilings = self._select(block)
+            drawn = self._draw(block, selection)
+            self._observe(block, selection, ceilings)
+            yield _tabulate(block, selection, drawn, self._places)
 
-    numbers: dict[str, int] = {}
-    texts = corpus.read().column("text").to_pylist()
-    bare = [" ".join(text.casefold().split()) for text in texts]
-    return np.array([numbers.setdefault(text, len(numbers)) for text in bare], dtype=np.int64)
+    def tell(self) -> dict[str, Any]:
+        """Tell the yield of every rule."""
+        seen, planted = self._seen, self._judge_planted()
+        return {
+            "queries": seen.queries,
+            "round_trip": seen.dropped,
+            **vars(seen.counts),
+            "random": seen.random,
+            "ceiling": self._config.max_ratio,
+            "background": self._background,
+            "false_negative_rate": round(planted.false_negative_rate, 4),
+            "planted": {name: round(value, 4) for name, value in vars(planted).items()},
+        }
+
+    def _filter(self, block: Block) -> Block:
+        import numpy as np
+
+        from .core.negatives import rank_positives
+
+        if not self._is_allowed[block.positives].all(where=block.positives >= 0):
+            raise BurnishError(
+                "Evaluation would leak into training: a training query is answered by a passage "
+                "that is kept for evaluation, or by a near-copy of one. Corpus and pairs were not "
+                "made for each other; make the pairs again."
+            )
+        if self._earlier is not None:
+            is_kept = np.array([name in self._earlier for name in block.query_ids], dtype=bool)
+            return self._keep(block, is_kept)
+        if self._config.round_trip is None:
+            return block
+        ranks = rank_positives(
+            block.rows, block.scores, block.positives, block.positive_scores,
+            self._places.documents,
+        )  # fmt: skip
+        is_asked = np.array([name in self._people for name in block.query_ids], dtype=bool)
+        return self._keep(block, is_asked | (ranks <= self._config.round_trip))
+
+    def _keep(self, block: Block, is_kept: "np.ndarray") -> Block:
+        self._seen.dropped += len(is_kept) - int(is_kept.sum())
+        return block.keep(is_kept)
+
+    def _select(self, block: Block) -> "tuple[Selection, Draws]":
+        import numpy as np
+
+        from .core.negatives import find_ceilings, select_negatives
+        from .core.splits import draw
+
+        config, draws = self._config, None
+        if config.choice == "sampled":
+            seeds = [int(2**32 * draw("negatives", config.seed, name)) for name in block.query_ids]
+            draws = (
+                np.stack(
+                    [np.random.default_rng(seed).random(block.rows.shape[1]) for seed in seeds]
+                )
+                if seeds
+                else np.empty(block.rows.shape)
+            )
+        ceilings = find_ceilings(
+            block.positives, block.positive_scores, config.max_ratio, self._background
+        )
+        selection = select_negatives(
+            block.rows, block.scores, block.positives,
+            ceilings=ceilings,
+            documents=self._places.documents,
+            clusters=self._places.clusters,
+            is_allowed=self._is_allowed,
+            count=config.negatives_per_query,
+            draws=draws,
+        )  # fmt: skip
+        return selection, ceilings
+
+    def _draw(self, block: Block, selection: "Selection") -> "np.ndarray":
+        import numpy as np
+
+        from .core.negatives import draw_negatives
+        from .core.splits import draw
+
+        config = self._config
+        seeds = [int(2**32 * draw("random", config.seed, name)) for name in block.query_ids]
+        drawn = draw_negatives(
+            block.positives, selection.unknown, selection.negatives,
+            documents=self._places.documents,
+            clusters=self._places.clusters,
+            is_allowed=self._is_allowed,
+            count=config.random_per_query,
+            seeds=np.array(seeds, dtype=np.uint64),
+        )  # fmt: skip
+        self._seen.random += int(np.count_nonzero(drawn >= 0))
+        return drawn
+
+    def _observe(self, block: Block, selection: "Selection", ceilings: "Draws") -> None:
+        import numpy as np
+
+        from .core.negatives import find_rivals
+
+        self._seen.counts += selection.counts
+        self._seen.queries += len(block.query_ids)
+        (places,) = np.nonzero(~np.isnan(block.planted_scores))
+        count = self._config.negatives_per_query
+        if not len(places) or not count:
+            return
+        last = selection.negatives[places, count - 1]
+        is_it = block.rows[places] == last[:, None]
+        kept = np.where(is_it & (last >= 0)[:, None], block.scores[places], np.inf).min(axis=1)
+        floors = np.where(last >= 0, kept, -np.inf)
+        naive = block.scores[places][:, min(count, block.rows.shape[1]) - 1]
+        rivals = find_rivals(
+            block.rows[places], block.scores[places], block.positives[places],
+            self._places.documents,
+        )  # fmt: skip
+        planted = block.planted_scores[places], ceilings[places], floors, naive, rivals
+        self._seen.planted.append(planted)
+
+    def _judge_planted(self) -> "Planted":
+        import numpy as np
+
+        from .core.planting import judge_planted
+
+        columns = [np.concatenate(parts) for parts in zip(*self._seen.planted, strict=True)]
+        return judge_planted(
+            *(columns or [np.empty(0)] * 5),
+            queries=self._seen.queries,
+            kept=self._seen.counts.kept,
+        )
 
 
 def _tabulate(
-    found: _Found, negatives: "np.ndarray", unknown: "np.ndarray", passages: Passages
-) -> list[dict[str, Any]]:
-    def name(rows: "np.ndarray") -> list[str]:
-        return [passages.ids[row] for row in rows if row >= 0]
+    block: Block, selection: "Selection", drawn: "np.ndarray", places: Places
+) -> "pa.Table":
+    """One row for each positive of a query, all with the query's negatives."""
+    import numpy as np
+    import pyarrow as pa
 
-    return [
+    queries, columns = np.nonzero(block.positives >= 0)
+    negatives = np.concatenate([selection.negatives, drawn], axis=1)
+
+    def lists(rows: "np.ndarray") -> "pa.ListArray":
+        rows = rows[queries]
+        ends = np.concatenate([[0], np.cumsum((rows >= 0).sum(axis=1))])
+        named = places.names.take(pa.array(rows[rows >= 0]))
+        return pa.ListArray.from_arrays(pa.array(ends, pa.int32()), named)
+
+    return pa.table(
         {
-            "query_id": query_id,
-            "passage_id": positive,
-            "negative_ids": name(negatives[number]),
-            "unknown_ids": name(unknown[number]),
+            "query_id": pa.array(block.query_ids[queries], pa.string()),
+            "passage_id": places.names.take(pa.array(block.positives[queries, columns])),
+            "negative_ids": lists(negatives),
+            "unknown_ids": lists(selection.unknown),
         }
-        for number, query_id in enumerate(found.query_ids)
-        for positive in name(found.positives[number])
-    ]
-
-
-def _facts(counts: "Yield", queries: int) -> dict[str, Any]:
-    met = counts.above_ceiling + counts.kept
-    return {
-        "queries": queries,
-        **asdict(counts),
-        "false_negative_rate": round(counts.above_ceiling / met, 4) if met else 0.0,
-    }
+    )

@@ -114,6 +114,7 @@ class Phases:
                     temperature=config.temperature,
                     exit_weight=config.exit_weight,
                     distillation_weight=config.distillation_weight,
+                    weights=torch.from_numpy(batch.weights).to(encoder.device),
                 )
 
         schedule = Schedule(len(batches), config.learning_rate, config.warmup_share)

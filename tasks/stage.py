@@ -15,14 +15,40 @@ from types import ModuleType
 from typing import Any, ParamSpec, TypeVar
 
 from prefect import Task, task
-from prefect.cache_policies import INPUTS, CachePolicy
+from prefect.cache_policies import CachePolicy
 from prefect.context import TaskRunContext
+from prefect.utilities.hashing import hash_objects
 
 from .contracts import Manifest, fingerprint, writable
 
 PACKAGE = __package__ or "tasks"
 # What a stage runs under, but what no result depends on.
 _APART = {f"{PACKAGE}.{name}" for name in ("stage", "progress", "memory")}
+
+
+@dataclass
+class Content(CachePolicy):
+    """Key a task by its arguments, and what was made before by its content alone.
+
+    Prefect's own INPUTS hashes the facts of a manifest too: two runs that made the same corpus with
+    different work would then train twice.
+    """
+
+    def compute_key(
+        self,
+        task_ctx: TaskRunContext,
+        inputs: dict[str, Any],
+        flow_parameters: dict[str, Any],
+        **kwargs: Any,  # noqa: ANN401 - Prefect's signature
+    ) -> str | None:
+        """Return the hash of the arguments."""
+        known = {
+            name: [type(value).__name__, str(value.path), value.fingerprint]
+            if isinstance(value, Manifest)
+            else value
+            for name, value in inputs.items()
+        }
+        return hash_objects(known, raise_on_failure=True)
 
 
 @dataclass
@@ -57,7 +83,7 @@ R = TypeVar("R")
 
 def stage(fn: Callable[P, R]) -> Task[P, R]:
     """Run `fn` as a task, skipped when its inputs, settings, and code are unchanged."""
-    return task(cache_policy=INPUTS + Code(), persist_result=True, result_serializer="json")(fn)
+    return task(cache_policy=Content() + Code(), persist_result=True, result_serializer="json")(fn)
 
 
 def identify(root: Path) -> str:

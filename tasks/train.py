@@ -147,12 +147,17 @@ def read_examples(pairs: Pairs, triplets: Triplets, passages: "Passages") -> "li
     ):
         answers = {answer.row: answer.masked for answer in asked[query_id].answers}
         row = passages.rows[passage_id]
-        known = mined.get(query_id, Query(asked[query_id].text, {}))
+        query = asked[query_id]
+        known = mined.get(query_id, Query(query.text, {}, weight=query.weight))
         positives = {**known.positives, row: answers[row]}
         negatives = [*known.negatives, *(passages.rows[name] for name in negative_ids)]
         # A document's other passages are judged with it, but may say nothing of the query.
         unknown = known.unknown | {passages.rows[name] for name in unknown_ids} | answers.keys()
         mined[query_id] = Query(
-            known.text, positives, tuple(dict.fromkeys(negatives)), unknown - positives.keys()
+            known.text,
+            positives,
+            tuple(dict.fromkeys(negatives)),
+            unknown - positives.keys(),
+            known.weight,
         )
     return list(mined.values())

@@ -101,3 +101,21 @@ def test_progress_counts_every_text_once(
 
 def test_no_texts(checkpoint: Checkpoint) -> None:
     assert embed(checkpoint.root, checkpoint, [], "document", [1, 2]).shape == (0, 2, 32)
+
+
+def test_wanted_layers_alone_are_returned_and_all_are_kept(
+    checkpoint: Checkpoint, texts: list[str], encoded: list[str]
+) -> None:
+    last = embed(checkpoint.root, checkpoint, texts, "document", [1, 2, 3], wanted=[3, 1])
+    assert last.shape == (len(texts), 2, 32)
+    whole = embed(checkpoint.root, checkpoint, texts, "document", [1, 2, 3])
+    assert np.array_equal(last, whole[:, [2, 0]])
+    assert len(encoded) == len(texts)
+
+
+def test_vectors_are_mapped_and_a_layer_is_one_piece(
+    checkpoint: Checkpoint, texts: list[str]
+) -> None:
+    found = embed(checkpoint.root, checkpoint, texts, "document", [1, 3])[:, 1]
+    assert isinstance(found, np.memmap)
+    assert found.flags.c_contiguous

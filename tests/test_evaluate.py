@@ -11,7 +11,7 @@ import pytest
 from tasks.contracts import BurnishError, Checkpoint, Corpus, Pairs, Scores
 from tasks.core.encoder import Encoder
 from tasks.core.text import mask
-from tasks.evaluate import EvaluateConfig, evaluate, evaluate_champion
+from tasks.evaluate import EvaluateConfig, evaluate, evaluate_last
 from tasks.model_files import load_encoder
 from tasks.retrieve import RetrieveConfig, retrieve
 
@@ -45,7 +45,9 @@ def world(
         for part in range(2):
             text = " ".join(generator.choice(words[:90], size=12))
             name = f"d{number:02}#{part}"
-            passages.append({"passage_id": name, "document_id": name[:3], "text": text})
+            passages.append(
+                {"passage_id": name, "document_id": name[:3], "text": text, "cluster": name}
+            )
             span = " ".join(text.split()[3:8])
             split = ("train", "dev", "test")[number % 3]
             kinds = {"span": (span, span), "human": (" ".join(generator.choice(words[:90], 4)), "")}
@@ -54,7 +56,7 @@ def world(
                     {
                         "query_id": f"{origin}-{name}", "query": query, "passage_id": name,
                         "relevance": 1 + number % 2, "origin": origin, "split": split,
-                        "masked": masked,
+                        "masked": masked, "weight": 1.0,
                     }
                 )  # fmt: skip
     human = pairs[5] | {"passage_id": "d29#0", "relevance": 2}  # relevant to two documents
@@ -173,7 +175,7 @@ def test_the_base_embeds_the_corpus_once_per_run(
 
 
 def test_the_champion_is_scored_as_its_last_layer(world: World) -> None:
-    champion = evaluate_champion.fn(world.tuned, world.corpus, world.pairs, CONFIG)
+    champion = evaluate_last.fn(world.tuned, world.corpus, world.pairs, CONFIG)
     found = by_key(champion)
     expected = by_key(evaluate.fn(world.tuned, world.base, world.corpus, world.pairs, CONFIG))
     assert len(found) == 2 * 2 * 3

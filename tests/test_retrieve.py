@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from tasks.contracts import BurnishError, Checkpoint, Corpus, Pairs
+from tasks.core.planting import plant
 from tasks.core.text import compose, mask
 from tasks.model_files import load_encoder
 from tasks.retrieve import RetrieveConfig, retrieve
@@ -32,6 +33,7 @@ def make_corpus(root: Path) -> Corpus:
                 "text": text,
                 "source": "test",
                 "position": "",
+                "cluster": passage_id,
             }
             for passage_id, text in TEXTS.items()
         ],
@@ -39,7 +41,7 @@ def make_corpus(root: Path) -> Corpus:
 
 
 def pair(query_id: str, query: str, passage_id: str, **changes: object) -> dict[str, Any]:
-    row = {"relevance": 1, "origin": "human", "split": "train", "masked": ""}
+    row = {"relevance": 1, "origin": "human", "split": "train", "masked": "", "weight": 1.0}
     return {"query_id": query_id, "query": query, "passage_id": passage_id, **row, **changes}
 
 
@@ -118,3 +120,28 @@ def test_errors_say_what_to_do(checkpoint: Checkpoint) -> None:
     with pytest.raises(BurnishError, match="not in the corpus"):
         pairs = Pairs.write(root, [pair("a", "gold", "queen#0")])
         retrieve.fn(corpus, pairs, checkpoint, RetrieveConfig())
+
+
+def test_a_planted_answer_is_scored_for_as_many_queries_as_wanted(checkpoint: Checkpoint) -> None:
+    root = checkpoint.root
+    pairs = Pairs.write(root, [pair(name, f"gold {name}", "king#0") for name in "abc"])
+    for planted in (0, 2, 256):
+        config = RetrieveConfig(planted=planted)
+        rows = retrieve.fn(make_corpus(root), pairs, checkpoint, config).read().to_pylist()
+        found = {row["query_id"]: row["planted_scores"] for row in rows if row["planted_scores"]}
+        assert len(found) == min(planted, 3)
+        for query_id, (score,) in found.items():
+            text = plant(compose("king", "", TEXTS["king#0"]), "", query_id)
+            (expected,) = vectors(checkpoint, [text], "document")
+            (query,) = vectors(checkpoint, [f"gold {query_id}"], "query")
+            assert score == pytest.approx(float(expected @ query), abs=1e-5)
+
+
+def test_the_background_is_the_mean_score_of_queries_and_passages(checkpoint: Checkpoint) -> None:
+    root = checkpoint.root
+    pairs = Pairs.write(root, [pair(name, f"gold {name}", "king#0") for name in "abc"])
+    facts = retrieve.fn(make_corpus(root), pairs, checkpoint, RetrieveConfig()).facts
+    composed = [compose(name.partition("#")[0], "", text) for name, text in TEXTS.items()]
+    queries = vectors(checkpoint, [f"gold {name}" for name in "abc"], "query")
+    scores = queries @ vectors(checkpoint, composed, "document").T
+    assert facts["background"] == pytest.approx(float(scores.mean()), abs=1e-5)

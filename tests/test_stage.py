@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from tasks import stage as stage_module
-from tasks.stage import fingerprint_code, identify
+from tasks.contracts import Triplets
+from tasks.stage import Content, fingerprint_code, identify
 
 
 @pytest.fixture
@@ -61,3 +62,19 @@ def test_a_root_made_again_is_another_root(tmp_path: Path) -> None:
     assert identify(root) == first
     (root / "identity").unlink()
     assert identify(root) != first
+
+
+def content_key(**inputs: object) -> str | None:
+    return Content().compute_key(None, inputs, {})  # type: ignore[arg-type]
+
+
+def test_what_was_made_before_counts_by_its_content_alone(tmp_path: Path) -> None:
+    rows = [{"query_id": "q", "passage_id": "p", "negative_ids": [], "unknown_ids": []}]
+    first = Triplets.write(tmp_path, rows, facts={"computed": 1})
+    again = Triplets.write(tmp_path, rows, facts={"computed": 0})
+    other = Triplets.write(tmp_path, [rows[0] | {"query_id": "r"}])
+    assert first != again
+    assert content_key(made=first, depth=1) == content_key(made=again, depth=1) is not None
+    assert content_key(made=first, depth=1) != content_key(made=other, depth=1)
+    assert content_key(made=first, depth=1) != content_key(made=first, depth=2)
+    assert content_key(made=None) != content_key(made=first)

@@ -34,11 +34,12 @@ def dataset(tmp_path: Path, words: tuple[str, ...]) -> Dataset:
         text = " ".join([about, *draw.sample(words[:30], 4), about])
         passages.append(
             {"passage_id": f"{number}#0", "document_id": str(number), "title": "", "section": "",
-             "text": text, "source": "s", "position": ""}
+             "text": text, "source": "s", "position": "", "cluster": f"{number}#0"}
         )  # fmt: skip
         pairs.append(
             {"query_id": f"q{number}", "query": f"{asked} {asked}", "passage_id": f"{number}#0",
-             "relevance": 1, "origin": "structure", "split": "train", "masked": ""}
+             "relevance": 1, "origin": "structure", "split": "train", "masked": "",
+             "weight": 1.0}
         )  # fmt: skip
         triplets.append(
             {"query_id": f"q{number}", "passage_id": f"{number}#0",
@@ -139,7 +140,7 @@ def test_an_exit_that_is_no_layer_is_an_error() -> None:
 def test_a_query_of_two_documents_keeps_what_is_known_of_both(tmp_path: Path) -> None:
     rows = [
         {"passage_id": f"{d}#{n}", "document_id": d, "title": "", "section": "", "text": f"{d}{n}",
-         "source": "", "position": ""}
+         "source": "", "position": "", "cluster": f"{d}#{n}"}
         for d in "abc" for n in range(2)
     ]  # fmt: skip
     corpus = Corpus.write(tmp_path, rows)
@@ -150,6 +151,7 @@ def test_a_query_of_two_documents_keeps_what_is_known_of_both(tmp_path: Path) ->
         "origin": "human",
         "split": "train",
         "masked": "",
+        "weight": 1.0,
     }
     pairs = Pairs.write(tmp_path, [asked | {"passage_id": p} for p in ("a#0", "a#1", "b#0", "b#1")])
     triplets = Triplets.write(

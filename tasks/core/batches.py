@@ -16,15 +16,20 @@ class Query:
     positives: Mapping[int, str]  # passage -> the span of it to hide, "" for none
     negatives: tuple[int, ...] = ()  # hardest first
     unknown: frozenset[int] = field(default_factory=frozenset)  # may answer as well
+    weight: float = 1.0
 
 
 @dataclass(frozen=True)
 class Batch:
-    """Queries (q), documents (d), and how they relate (q, d): +1, -1, or 0 for unknown."""
+    """Queries (q), documents (d), and how they relate (q, d): +1, -1, or 0 for unknown.
+
+    `weights` (q,) tells how much each query counts.
+    """
 
     queries: list[str]
     documents: list[str]
     relations: np.ndarray
+    weights: np.ndarray
 
 
 def plan_epoch(
@@ -109,6 +114,7 @@ def build_batch(
         queries=[query.text for query in asked],
         documents=[_hide(texts[row], row, asked) for row in columns],
         relations=relate(asked, columns, documents_of),
+        weights=np.array([query.weight for query in asked], dtype=np.float32),
     )
 
 

@@ -9,7 +9,12 @@ from torch import Tensor
 
 
 def infonce(
-    queries: Tensor, documents: Tensor, relations: Tensor, *, temperature: float = 0.05
+    queries: Tensor,
+    documents: Tensor,
+    relations: Tensor,
+    *,
+    temperature: float = 0.05,
+    weights: Tensor | None = None,
 ) -> Tensor:
     """Pull each query to its documents and push it from the negatives, by their softmax.
 
@@ -23,6 +28,7 @@ def infonce(
         documents: (d, h), L2-normalised.
         relations: (q, d) of +1, -1, 0.
         temperature: Divides the cosines; .05 is sentence-transformers' scale of 20.
+        weights: (q,) how much each query counts in the mean; by default all the same.
 
     Raises:
         ValueError: no query has a positive.
@@ -42,7 +48,10 @@ def infonce(
     negatives = scores.masked_fill(~is_negative, -torch.inf).logsumexp(dim=1, keepdim=True)
     losses = torch.logaddexp(scores, negatives) - scores
     per_query = losses.masked_fill(~is_positive, 0.0).sum(dim=1) / positives.clamp(min=1)
-    return per_query.sum() / (positives > 0).sum()
+    counted = (positives > 0).to(per_query.dtype)
+    if weights is not None:
+        counted = counted * weights
+    return (counted * per_query).sum() / counted.sum()
 
 
 def cosine_distance(students: Tensor, teachers: Tensor) -> Tensor:
@@ -67,6 +76,7 @@ def exit_loss(
     temperature: float,
     exit_weight: float,
     distillation_weight: float,
+    weights: Tensor | None = None,
 ) -> Tensor:
     """Train all exits at once: the last by its loss, the others by theirs and by following it.
 
@@ -81,12 +91,13 @@ def exit_loss(
         temperature: Divides the cosines.
         exit_weight: Of the other exits' own loss.
         distillation_weight: Of their distance to the last layer's embeddings.
+        weights: (q,) how much each query counts.
     """
-    last = infonce(queries[-1], documents[-1], relations, temperature=temperature)
+    last = infonce(queries[-1], documents[-1], relations, temperature=temperature, weights=weights)
     if len(queries) == 1:
         return last
     own = [
-        infonce(asked, found, relations, temperature=temperature)
+        infonce(asked, found, relations, temperature=temperature, weights=weights)
         for asked, found in zip(queries[:-1], documents[:-1], strict=True)
     ]
     students = torch.cat([queries[:-1], documents[:-1]], dim=1)

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from .ranking import EMPTY, Rows, Values
 
 Flags = NDArray[np.bool_]
+Draws = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -17,22 +18,27 @@ class Yield:
     Attributes:
         candidates: All of them, positives included.
         own_document: In the document of one of the query's positives, which they are themselves.
-        held_out: In a document that is kept for evaluation.
-        same_text: The text of a positive, found in another document.
+        held_out: Kept for evaluation, or nearly the same as what is.
+        near_duplicate: Nearly the text of a positive, found in another document.
         above_ceiling: Too close to the positive to be called wrong.
         kept: Negatives.
-        spare: Good enough, but harder ones were enough.
+        spare: Good enough, but others were enough.
         short: Queries (not candidates) that got fewer negatives than wanted.
     """
 
-    candidates: int
-    own_document: int
-    held_out: int
-    same_text: int
-    above_ceiling: int
-    kept: int
-    spare: int
-    short: int
+    candidates: int = 0
+    own_document: int = 0
+    held_out: int = 0
+    near_duplicate: int = 0
+    above_ceiling: int = 0
+    kept: int = 0
+    spare: int = 0
+    short: int = 0
+
+    def __add__(self, other: "Yield") -> "Yield":
+        """Add up the yields of two blocks of queries."""
+        both = zip(vars(self).items(), vars(other).values(), strict=True)
+        return Yield(**{name: mine + theirs for (name, mine), theirs in both})
 
 
 @dataclass(frozen=True)
@@ -54,74 +60,71 @@ def select_negatives(
     candidates: Rows,
     scores: Values,
     positives: Rows,
-    positive_scores: Values,
     *,
+    ceilings: Draws,
     documents: Rows,
-    texts: Rows,
+    clusters: Rows,
     is_allowed: Flags,
     count: int,
-    max_ratio: float,
+    draws: Draws | None = None,
 ) -> Selection:
     """Keep each query's hardest candidates that are unlikely to be answers themselves.
 
-    A candidate survives if it scores at most `positive - (1 - max_ratio) * |positive|`, where the
-    positive is the lowest-scored one of the query: TopK-PercPos of NV-Retriever
-    (arXiv:2407.15831), which compares with one positive and assumes positive scores. It must also
-    be in a document that is allowed and holds no positive, and must not repeat the text of one.
-    Where fewer than `count` survive there are fewer: a random passage teaches nothing.
+    A candidate survives if it scores at most the query's ceiling, is allowed, and is neither of a
+    positive's document nor a near-duplicate of a positive. Where fewer than `count` survive there
+    are fewer: the rest is never filled up at random.
 
     What is not pushed away as a negative may still be met as another query's passage. `unknown`
     names what must then be left alone: allowed candidates that lie above the ceiling, belong to
-    the document of a positive, or have its text.
+    the document of a positive, or nearly repeat one.
 
     Args:
         candidates: (queries, k) passages, best first, -1 where there are fewer.
         scores: (queries, k) the teacher's scores of them.
         positives: (queries, p) the passages that answer each query, -1 where there are fewer.
-        positive_scores: (queries, p) the teacher's scores of them.
+        ceilings: (queries,) the highest score of a negative, from `find_ceilings`.
         documents: (passages,) document of each passage.
-        texts: (passages,) a number for each distinct text.
+        clusters: (passages,) a number for each cluster of near-duplicates.
         is_allowed: (passages,) whether a passage may be trained on.
         count: Negatives wanted per query.
-        max_ratio: Ceiling of a negative's score, as a fraction of its positive's.
+        draws: (queries, k) random numbers: of those that survive, the `count` with the lowest
+            are taken. Without it, the hardest.
 
     Returns:
         Negatives, what is unknown, and the yield of each rule.
 
-    Raises:
-        ValueError: a query has no positive.
-
     >>> selection = select_negatives(
     ...     np.array([[0, 1, 2, 3]]), np.array([[0.9, 0.89, 0.6, 0.5]], dtype=np.float32),
-    ...     np.array([[0]]), np.array([[0.9]], dtype=np.float32), documents=np.arange(4),
-    ...     texts=np.arange(4), is_allowed=np.ones(4, dtype=bool), count=1, max_ratio=0.95)
+    ...     np.array([[0]]), ceilings=np.array([0.855]), documents=np.arange(4),
+    ...     clusters=np.arange(4), is_allowed=np.ones(4, dtype=bool), count=1)
     >>> selection.negatives, selection.unknown
     (array([[2]]), array([[ 1, -1, -1, -1]]))
     """
     is_candidate = candidates != EMPTY
     is_own = _shares(candidates, positives, documents)
     is_held_out = ~is_allowed[candidates]
-    is_same = _shares(candidates, positives, texts)
-    is_above = scores > _ceilings(positives, positive_scores, max_ratio)[:, None]
+    is_near = _shares(candidates, positives, clusters)
+    is_above = scores > ceilings[:, None]
 
-    is_eligible = is_candidate & ~(is_own | is_held_out | is_same | is_above)
+    is_eligible = is_candidate & ~(is_own | is_held_out | is_near | is_above)
     is_positive = _shares(candidates, positives, np.arange(len(documents)))
-    may_answer = is_own | is_same | is_above
+    may_answer = is_own | is_near | is_above
     is_unknown = is_candidate & may_answer & ~is_positive & ~is_held_out
 
-    negatives = _first(candidates, is_eligible, count)
+    is_taken = is_eligible if draws is None else is_eligible & _lowest(draws, is_eligible, count)
+    negatives = _first(candidates, is_taken, count)
     kept = np.count_nonzero(negatives != EMPTY, axis=1)
     left = is_candidate
     met = []
-    for rule in (is_own, is_held_out, is_same, is_above):
+    for rule in (is_own, is_held_out, is_near, is_above):
         met.append(int(np.count_nonzero(left & rule)))
         left = left & ~rule
-    own_document, held_out, same_text, above_ceiling = met
+    own_document, held_out, near_duplicate, above_ceiling = met
     counts = Yield(
         candidates=int(np.count_nonzero(is_candidate)),
         own_document=own_document,
         held_out=held_out,
-        same_text=same_text,
+        near_duplicate=near_duplicate,
         above_ceiling=above_ceiling,
         kept=int(kept.sum()),
         spare=int(np.count_nonzero(left) - kept.sum()),
@@ -130,15 +133,112 @@ def select_negatives(
     return Selection(negatives, _first(candidates, is_unknown, candidates.shape[1]), counts)
 
 
-def _ceilings(positives: Rows, scores: Values, max_ratio: float) -> NDArray[np.float64]:
+def find_ceilings(
+    positives: Rows, scores: Values, max_ratio: float | None, background: float = 0.0
+) -> Draws:
+    """Return the highest score that a negative of each query may have, (queries,).
+
+    `p - (1 - max_ratio) * |p|`, where p is the query's lowest-scored positive: TopK-PercPos of
+    NV-Retriever (arXiv:2407.15831), which compares with one positive and assumes that scores are
+    positive. |p| keeps the ceiling below the positive where its score is negative.
+
+    A ratio of scores means another thing to every model: where unrelated texts have a cosine of
+    .7, as in models trained at a low temperature, a ratio of .95 rejects nearly everything. So
+    scores can be counted from the model's own zero, its mean score of unrelated texts.
+
+    Args:
+        positives: (queries, p) the passages that answer each query, -1 where there are fewer.
+        scores: (queries, p) the teacher's scores of them.
+        max_ratio: Ceiling of a negative's score, as a fraction of its positive's; None for none.
+        background: Score that counts as zero.
+
+    Raises:
+        ValueError: a query has no positive.
+
+    >>> p, s = np.array([[0, 1]]), np.array([[0.9, 0.8]], dtype=np.float32)
+    >>> find_ceilings(p, s, 0.95).round(3), find_ceilings(p, s, 0.95, background=0.6).round(3)
+    (array([0.76]), array([0.79]))
+    """
     known = np.where(positives == EMPTY, np.inf, scores.astype(np.float64))
     lowest = known.min(axis=1, initial=np.inf)
     if np.isinf(lowest).any():
         query = int(np.isinf(lowest).argmax())
         raise ValueError(f"Query {query} has no scored positive; there is nothing to compare with.")
-    # |s| keeps the ceiling below the positive even where its score is negative.
-    ceilings: NDArray[np.float64] = lowest - (1 - max_ratio) * np.abs(lowest)
+    if max_ratio is None:
+        return np.full(len(lowest), np.inf)
+    ceilings: Draws = lowest - (1 - max_ratio) * np.abs(lowest - background)
     return ceilings
+
+
+def rank_positives(
+    candidates: Rows, scores: Values, positives: Rows, positive_scores: Values, documents: Rows
+) -> Rows:
+    """Return the rank, from 1, of each query's best positive among other documents' passages.
+
+    Where all k candidates score higher the rank is at least k + 1, and k + 1 is returned.
+
+    Args:
+        candidates: (queries, k) passages, best first, -1 where there are fewer.
+        scores: (queries, k) the teacher's scores of them.
+        positives: (queries, p) the passages that answer each query, -1 where there are fewer.
+        positive_scores: (queries, p) the teacher's scores of them.
+        documents: (passages,) document of each passage.
+    """
+    best = np.where(positives == EMPTY, -np.inf, positive_scores).max(axis=1)
+    is_other = (candidates != EMPTY) & ~_shares(candidates, positives, documents)
+    ranks: Rows = 1 + np.count_nonzero(is_other & (scores > best[:, None]), axis=1)
+    return ranks
+
+
+def find_rivals(candidates: Rows, scores: Values, positives: Rows, documents: Rows) -> Draws:
+    """Return the score of the best candidate of a document without a positive, (queries,)."""
+    is_other = (candidates != EMPTY) & ~_shares(candidates, positives, documents)
+    rivals: Draws = np.where(is_other, scores, -np.inf).max(axis=1, initial=-np.inf)
+    return rivals
+
+
+def draw_negatives(
+    positives: Rows,
+    unknown: Rows,
+    taken: Rows,
+    *,
+    documents: Rows,
+    clusters: Rows,
+    is_allowed: Flags,
+    count: int,
+    seeds: NDArray[np.uint64],
+) -> Rows:
+    """Draw passages at random for each query: (queries, count), -1 where there are fewer.
+
+    None may answer as far as is known: none of a positive's document or cluster, none that is
+    unknown; and none that is a negative already.
+
+    Args:
+        positives: (queries, p) the passages that answer each query, -1 where there are fewer.
+        unknown: (queries, k) passages that may answer, -1 where there are fewer.
+        taken: (queries, n) negatives there are, -1 where there are fewer.
+        documents: (passages,) document of each passage.
+        clusters: (passages,) a number for each cluster of near-duplicates.
+        is_allowed: (passages,) whether a passage may be trained on.
+        count: Passages wanted per query.
+        seeds: (queries,) decides each query's draw, whatever the others are.
+    """
+    allowed = np.flatnonzero(is_allowed)
+    drawn = np.full((len(positives), count), EMPTY, dtype=np.int64)
+    for query, seed in enumerate(seeds):
+        own = positives[query][positives[query] != EMPTY]
+        barred = np.concatenate([unknown[query], taken[query]])
+        # some that are drawn are barred: mostly a few, in a corpus of one large document nearly all
+        for most in (min(len(allowed), count + len(barred) + 16), len(allowed)):
+            chosen = np.random.default_rng(seed).choice(len(allowed), most, replace=False)
+            found = allowed[chosen]
+            is_barred = np.isin(documents[found], documents[own])
+            is_barred |= np.isin(clusters[found], clusters[own]) | np.isin(found, barred)
+            good = found[~is_barred][:count]
+            if len(good) == count:
+                break
+        drawn[query, : len(good)] = good
+    return drawn
 
 
 def _shares(candidates: Rows, positives: Rows, labels: Rows) -> Flags:
@@ -148,6 +248,14 @@ def _shares(candidates: Rows, positives: Rows, labels: Rows) -> Flags:
     wanted = (offsets + labels[positives])[positives != EMPTY]
     is_shared: Flags = np.isin(offsets + labels[candidates], wanted) & (candidates != EMPTY)
     return is_shared
+
+
+def _lowest(draws: Draws, is_eligible: Flags, count: int) -> Flags:
+    """Tell which of the eligible have the `count` lowest draws of their query."""
+    order = np.argsort(np.where(is_eligible, draws, np.inf), axis=1, kind="stable")[:, :count]
+    is_lowest = np.zeros(draws.shape, dtype=bool)
+    np.put_along_axis(is_lowest, order, True, axis=1)
+    return is_lowest
 
 
 def _first(candidates: Rows, is_chosen: Flags, count: int) -> Rows:

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from flows.command import run
+from flows.command import parse, run
+from flows.retrain import RetrainConfig
 
 
 def fails(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> str:
@@ -35,7 +36,7 @@ def test_help_names_every_setting_without_importing_what_is_heavy() -> None:
     [
         ("--train.lerning-rate=1", "lerning-rate"),
         ("--train.learning-rate=-1", "greater than 0"),
-        ("--synthesize.generator=magic", "'structure' or 'endpoint'"),
+        ("--synthesize.generator=magic", "'structure', 'local' or 'endpoint'"),
     ],
 )
 def test_a_wrong_option_is_named(
@@ -45,6 +46,24 @@ def test_a_wrong_option_is_named(
         run(["retrain", option])
     assert ended.value.code != 0
     assert told in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sources"),
+    [
+        (["--sources", "a, b/*.md", "--sources=c"], ("a, b/*.md", "c")),
+        (["--sources=x,y"], ("x,y",)),
+        (["--sources", '["a","b"]'], ("a", "b")),
+        (["--sources", "C:\\docs\\"], ("C:\\docs\\",)),
+        (["--sources", "s.parquet#id=key&text=body"], ("s.parquet#id=key&text=body",)),
+    ],
+)
+def test_a_comma_in_a_source_is_part_of_its_name(
+    arguments: list[str], sources: tuple[str, ...]
+) -> None:
+    parsed = parse(["retrain", *arguments])
+    assert isinstance(parsed, RetrainConfig)
+    assert parsed.sources == sources
 
 
 def test_a_missing_folder(

@@ -11,13 +11,16 @@ from flows.retrain import RetrainConfig, describe_settings, seeded
 from tasks.registry import Registry
 from tests.flows.conftest import fingerprints, read_facts, run_child
 
-STAGES = ("ingest", "synthesize", "retrieve", "mine", "train", "evaluate", "truncate", "register")
+STAGES = (
+    "ingest", "synthesize", "retrieve", "mine", "draw", "train", "evaluate", "truncate", "register",
+)  # fmt: skip
 # A function that each stage calls when its work is nearly done and not yet signed.
 KILLED_IN = {
     "ingest": "tasks.ingest:_select",
     "synthesize": "tasks.synthesize:_facts",
-    "retrieve": "tasks.retrieve:_score_positives",
-    "mine": "tasks.mine:_facts",
+    "retrieve": "tasks.candidates:_count_found",
+    "mine": "tasks.mine:_tabulate",
+    "draw": "tasks.draw:describe",
     "train": "tasks.phases:cosine_distance",
     "evaluate": "tasks.evaluate:_score_bm25",
     "truncate": "tasks.truncate:verify_cut",

@@ -1,0 +1,74 @@
+"""Rounds of training: the tuned model mines anew, as long as that gains."""
+
+import logging
+from typing import NamedTuple
+
+from flows.dataset import Dataset
+from tasks.contracts import Checkpoint, Scores
+from tasks.core.statistics import Interval, paired_bootstrap
+from tasks.evaluate import EvaluateConfig, evaluate_last
+from tasks.mine import MineConfig, mine
+from tasks.report import pick
+from tasks.retrieve import RetrieveConfig, retrieve
+from tasks.train import TrainConfig, train
+
+logger = logging.getLogger(__name__)
+
+
+class Round(NamedTuple):
+    """What one round of mining and training gave."""
+
+    dataset: Dataset
+    checkpoint: Checkpoint
+
+
+def train_in_rounds(
+    base: Checkpoint,
+    dataset: Dataset,
+    rounds: int,
+    retrieving: RetrieveConfig,
+    mining: MineConfig,
+    training: TrainConfig,
+    evaluating: EvaluateConfig,
+) -> Round:
+    """Train the base; then mine with what came of it and train the base again, while that gains.
+
+    What confuses the untuned model no longer confuses the tuned one, whose own negatives are
+    harder (ANCE, arXiv:2007.00808). A round counts if it is better on the dev questions beyond
+    chance, at the last layer; the first that is not ends the rounds and is dropped.
+
+    Args:
+        base: The model every round starts from.
+        dataset: Mined with the base.
+        rounds: Most rounds, the first included.
+        retrieving: How the passages are found.
+        mining: How negatives are chosen among them.
+        training: How the encoder is trained.
+        evaluating: How dev questions are scored.
+    """
+    corpus, pairs = dataset.corpus, dataset.pairs
+    last = Round(dataset, train(corpus, pairs, dataset.triplets, base, training))
+    for number in range(2, rounds + 1):
+        candidates = retrieve(corpus, pairs, last.checkpoint, retrieving)
+        triplets = mine(corpus, pairs, candidates, mining, dataset.triplets)
+        checkpoint = train(corpus, pairs, triplets, base, training)
+        before, after = (
+            evaluate_last(model, corpus, pairs, evaluating, "tuned")
+            for model in (last.checkpoint, checkpoint)
+        )
+        gain = measure_gain(before, after, seed=evaluating.seed)
+        told = f"{gain.value:+.4f} nDCG@10 on dev ({gain.low:+.4f} to {gain.high:+.4f})"
+        if gain.low <= 0:
+            logger.info("round %d is no gain beyond chance: %s; round %d stays",
+                        number, told, number - 1)  # fmt: skip
+            break
+        logger.info("round %d gains: %s", number, told)
+        mined = dataset._replace(candidates=candidates, triplets=triplets)
+        last = Round(mined, checkpoint)
+    return last
+
+
+def measure_gain(before: Scores, after: Scores, *, seed: int = 0) -> Interval:
+    """Return what `after` gains on the dev questions, people's where there are any."""
+    (old,), (new,) = (pick(scores.read().to_pylist(), split="dev") for scores in (before, after))
+    return paired_bootstrap(new["values"], old["values"], seed=seed)

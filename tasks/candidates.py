@@ -1,0 +1,216 @@
+"""The search for training queries: what the teacher finds, and what its scores mean."""
+
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
+
+from .core.splits import draw
+from .progress import progress
+from .tables import Answer, AskedQuery, Passages
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pyarrow as pa
+
+    from .core.encoder import Kind
+    from .core.index import Index
+
+Embed = Callable[[list[str], "Kind", str], "np.ndarray"]  # texts, kind, what for
+
+QUERIES_PER_BLOCK = 4096
+BACKGROUND_SAMPLE = 1024
+
+
+class Search:
+    """The search for all queries, block by block, so that memory does not grow with them."""
+
+    def __init__(
+        self,
+        index: "Index",
+        asked: "np.ndarray",
+        queries: list[AskedQuery],
+        passages: Passages,
+        vectors: Embed,
+        *,
+        depth: int,
+        planted: int,
+    ) -> None:
+        """Score what is in no corpus: answers with a span hidden, and planted ones.
+
+        Args:
+            index: The corpus.
+            asked: (queries, dimension) float32.
+            queries: What is asked.
+            passages: What is searched.
+            vectors: Embeds further texts.
+            depth: Passages wanted per query.
+            planted: Queries for which an answer is planted.
+        """
+        self._index, self._asked, self._passages = index, asked, passages
+        self._queries, self._depth = queries, depth
+        self._found = 0
+        self._background = measure_background(asked, index.vectors)
+        answers = [
+            (number, answer) for number, query in enumerate(queries) for answer in query.answers
+        ]
+        self._hidden = _score(
+            [
+                (number, place, mask_answer(passages, answer))
+                for place, (number, answer) in enumerate(answers)
+                if answer.masked
+            ],
+            asked, vectors, "embedding passages with the answer hidden",
+        )  # fmt: skip
+        chosen = sorted(range(len(queries)), key=lambda n: draw("planted", queries[n].query_id))
+        self._planted = _score(
+            [(n, n, plant_answer(passages, queries[n])) for n in chosen[: planted]],
+            asked, vectors, "embedding planted answers",
+        )  # fmt: skip
+
+    def run(self) -> "Iterator[pa.Table]":
+        """Yield candidates, a table per block of queries."""
+        place = 0
+        with progress("searching", len(self._queries), "queries") as advance:
+            for start in range(0, len(self._queries), QUERIES_PER_BLOCK):
+                part = slice(start, start + QUERIES_PER_BLOCK)
+                rows, scores = self._index.search(self._asked[part], self._depth, advance=advance)
+                queries = self._queries[part]
+                positives = self._score_positives(start, queries, place)
+                place += len(positives)
+                planted = [self._planted.get(start + number) for number in range(len(queries))]
+                self._found += _count_found(rows, queries, self._passages)
+                yield _tabulate(queries, self._passages, rows, scores, positives, planted)
+
+    def tell(self) -> dict[str, Any]:
+        """Tell what was found."""
+        return {
+            "queries": len(self._queries),
+            "depth": self._depth,
+            "index": self._index.facts,
+            "background": round(self._background, 6),
+            "queries_with_own_document": self._found,
+        }
+
+    def _score_positives(self, start: int, queries: list[AskedQuery], place: int) -> "np.ndarray":
+        """Score some queries' answers in order: (their answers,) float32.
+
+        A query that was cut out of its passage would score it too high, and so would the ceiling
+        that negatives stay below; the passage is scored with the span hidden, as the model is to
+        see it.
+        """
+        import numpy as np
+
+        from .core.index import inner_products
+
+        answers = [
+            (start + number, answer.row)
+            for number, query in enumerate(queries)
+            for answer in query.answers
+        ]
+        numbers, rows = np.array(answers, dtype=np.int64).reshape(-1, 2).T
+        scores = inner_products(self._asked[numbers], self._index.vectors[rows][:, None])[:, 0]
+        for offset in range(len(scores)):
+            scores[offset] = self._hidden.get(place + offset, scores[offset])
+        return scores
+
+
+def measure_background(asked: "np.ndarray", vectors: "np.ndarray") -> float:
+    """Return the mean score of queries and passages that have nothing to do with each other.
+
+    Args:
+        asked: (queries, dimension).
+        vectors: (passages, dimension); a random draw of them, of which hardly any answers.
+    """
+    import numpy as np
+
+    generator = np.random.default_rng(0)
+    some = [
+        generator.choice(len(rows), min(len(rows), BACKGROUND_SAMPLE), replace=False)
+        for rows in (asked, vectors)
+    ]
+    drawn_queries, drawn_passages = asked[np.sort(some[0])], vectors[np.sort(some[1])]
+    return float(drawn_queries.mean(axis=0, dtype="f8") @ drawn_passages.mean(axis=0, dtype="f8"))
+
+
+def mask_answer(passages: Passages, answer: Answer) -> str:
+    """Return what is seen of a passage where the span a query was cut out of is hidden."""
+    from .core.text import mask
+
+    return mask(passages.texts[answer.row], answer.masked)
+
+
+def plant_answer(passages: Passages, query: AskedQuery) -> str:
+    """Return a text that answers the query and is in no corpus."""
+    from .core.planting import plant
+
+    answer = query.answers[0]
+    return plant(passages.texts[answer.row], answer.masked, query.query_id)
+
+
+def _score(
+    texts: list[tuple[int, int, str]],
+    asked: "np.ndarray",
+    vectors: Embed,
+    what: str,
+) -> dict[int, float]:
+    """Score texts that are in no corpus, each given with its query's number and its own name."""
+    import numpy as np
+
+    from .core.index import inner_products
+
+    seen = vectors([text for _, _, text in texts], "document", what)
+    numbers = np.array([number for number, _, _ in texts], dtype=np.int64)
+    scores = [
+        inner_products(asked[numbers[part]], seen[part][:, None])[:, 0]
+        for part in (
+            slice(start, start + QUERIES_PER_BLOCK)
+            for start in range(0, len(texts), QUERIES_PER_BLOCK)
+        )
+    ]
+    joined = np.concatenate([np.empty(0, dtype=np.float32), *scores]).tolist()
+    return {name: score for (_, name, _), score in zip(texts, joined, strict=True)}
+
+
+def _count_found(rows: "np.ndarray", queries: list[AskedQuery], passages: Passages) -> int:
+    """Count the queries whose candidates hold a passage of a document that answers them."""
+    import numpy as np
+
+    documents = np.where(rows < 0, -1, passages.documents[rows])
+    return sum(
+        bool(np.isin(found, [passages.documents[answer.row] for answer in query.answers]).any())
+        for found, query in zip(documents, queries, strict=True)
+    )
+
+
+def _tabulate(
+    queries: list[AskedQuery],
+    passages: Passages,
+    rows: "np.ndarray",
+    scores: "np.ndarray",
+    positive_scores: "np.ndarray",
+    planted_scores: list[float | None],
+) -> "pa.Table":
+    import numpy as np
+    import pyarrow as pa
+
+    ids = passages.names
+    is_found = rows >= 0
+    ends = np.concatenate([[0], np.cumsum(is_found.sum(axis=1))])
+    own = [answer.row for query in queries for answer in query.answers]
+    own_ends = np.concatenate([[0], np.cumsum([len(query.answers) for query in queries])])
+
+    def lists(offsets: np.ndarray, values: pa.Array) -> pa.ListArray:
+        return pa.ListArray.from_arrays(pa.array(offsets, pa.int32()), values)
+
+    return pa.table(
+        {
+            "query_id": [query.query_id for query in queries],
+            "passage_ids": lists(ends, ids.take(pa.array(rows[is_found]))),
+            "scores": lists(ends, pa.array(scores[is_found])),
+            "positive_ids": lists(own_ends, ids.take(pa.array(own, pa.int64()))),
+            "positive_scores": lists(own_ends, pa.array(positive_scores)),
+            "planted_scores": pa.array(
+                [[] if score is None else [score] for score in planted_scores],
+                pa.list_(pa.float32()),
+            ),
+        }
+    )
