@@ -17,6 +17,8 @@ from flows.retrain import RetrainConfig, retrain
 from flows.search import SearchConfig, search
 from tasks.contracts import BurnishError
 
+NAMES = ("--sources", "--clicks")  # options whose values are names, in which a comma is a comma
+
 
 class Burnish(BaseSettings):
     """Polish an embedding model on your documents, keep the layers it needs, publish it."""
@@ -35,7 +37,7 @@ class Burnish(BaseSettings):
 
 def run(arguments: list[str]) -> None:
     """Parse the arguments and run the flow they name; errors a person can mend end in one line."""
-    command = _parse(arguments)
+    command = parse(arguments)
     _show_log()
     try:
         if isinstance(command, RetrainConfig):
@@ -51,10 +53,11 @@ def main() -> None:
     run(sys.argv[1:])
 
 
-def _parse(arguments: list[str]) -> BaseModel:
+def parse(arguments: list[str]) -> BaseModel:
+    """Return the settings of the command that the arguments name; end where they are wrong."""
     try:
         parsed = CliApp.run(
-            Burnish, cli_args=arguments or ["--help"], cli_cmd_method_name="_nothing"
+            Burnish, cli_args=keep_commas(arguments) or ["--help"], cli_cmd_method_name="_nothing"
         )
     except ValidationError as error:
         lines = [f"  --{'.'.join(map(str, e['loc'][1:]))}: {e['msg']}" for e in error.errors()]
@@ -62,6 +65,26 @@ def _parse(arguments: list[str]) -> BaseModel:
     command = get_subcommand(parsed)
     assert isinstance(command, BaseModel)
     return command
+
+
+def keep_commas(arguments: list[str]) -> list[str]:
+    """Quote the names of sources, which the parser would split at commas.
+
+    >>> keep_commas(["retrain", "--sources", "a, b.md", "--clicks=c,d.csv", "--seed", "1"])
+    ['retrain', '--sources', '"a, b.md"', '--clicks="c,d.csv"', '--seed', '1']
+    """
+    kept: list[str] = []
+    for before, argument in zip(["", *arguments], arguments, strict=False):
+        option, mark, value = argument.partition("=")
+        if before in NAMES:
+            kept.append(_quote(argument))
+        else:
+            kept.append(f"{option}={_quote(value)}" if mark and option in NAMES else argument)
+    return kept
+
+
+def _quote(value: str) -> str:
+    return value if '"' in value or value.endswith("\\") else f'"{value}"'
 
 
 def _show_log() -> None:

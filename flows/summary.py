@@ -52,7 +52,7 @@ def tell_documents(dataset: Dataset) -> str:
         for name, told in (
             ("own_document", "passages of the answer's own document"),
             ("held_out", "kept for evaluation"),
-            ("same_text", "same text as the answer"),
+            ("near_duplicate", "nearly the answer's text"),
             ("above_ceiling", "too close to the answer's score: perhaps answers too"),
         )
         if triplets[name]
@@ -64,7 +64,8 @@ def tell_documents(dataset: Dataset) -> str:
         f"{_list(pairs['kinds'])}; {pairs['hidden']:,} have what they were made from hidden in "
         f"training. Set aside: {_list(pairs['set_aside'])}.",
         f"- **Hard negatives**: {triplets['kept']:,} kept for {triplets['queries']:,} training "
-        f"queries, of {triplets['candidates']:,} candidates. Left out: {mined or 'none'}.",
+        f"queries, of {triplets['candidates']:,} candidates. Left out: {mined or 'none'}. "
+        f"{_tell_planted(triplets)}",
     ]
     return "\n".join(lines)
 
@@ -170,6 +171,18 @@ def _tell_queries(queries: dict[str, dict[str, int]]) -> str:
         ]
         told.append(f"{name}: {', '.join(parts)}")
     return "; ".join(told)
+
+
+def _tell_planted(facts: dict[str, Any]) -> str:
+    planted = facts["planted"]
+    if not planted["planted"]:
+        return ""
+    return (
+        f"Of {planted['planted']:.0f} answers planted to test this, "
+        f"{100 * planted['as_negatives']:.0f} % would have been taken for negatives "
+        f"({100 * planted['as_naive_negatives']:.0f} % of them by the best candidates alone); at "
+        f"most {100 * facts['false_negative_rate']:.1f} % of the negatives kept are answers."
+    )
 
 
 def _list(counts: dict[str, int]) -> str:

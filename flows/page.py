@@ -1,0 +1,26 @@
+"""The dataset's page, where people look: Prefect's flow run, and the run in the registry."""
+
+import logging
+from typing import TYPE_CHECKING
+
+from tasks.draw import Page
+
+if TYPE_CHECKING:
+    from tasks.registry import Registry
+
+logger = logging.getLogger(__name__)
+
+KEY = "dataset"  # of the artifact: the pages of all runs are one history
+
+
+def show_page(page: Page) -> None:
+    """Show the page with the flow run, while the model is still being trained."""
+    from prefect.artifacts import create_markdown_artifact
+
+    create_markdown_artifact(page.markdown, key=KEY, description="The dataset of this run")
+    logger.info("the dataset to look at: %s", page.html)
+
+
+def attach_page(page: Page, registry: "Registry", run_id: str) -> None:
+    """Put the page beside the model version's scores; the same page again replaces itself."""
+    registry.client.log_artifact(run_id, str(page.html))

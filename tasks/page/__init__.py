@@ -1,0 +1,1 @@
+"""The dataset as a page that people read: one content, two renderings."""
