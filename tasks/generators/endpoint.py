@@ -1,33 +1,31 @@
 """Queries by a chat model behind any OpenAI-compatible endpoint."""
 
-import contextlib
-from collections import Counter
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
-import pyarrow as pa
-from pydantic import ConfigDict, Field, field_validator
+from pydantic import Field
 
 from ..config import Config
-from ..contracts import BurnishError
+from ..core.personal import mask_personal
 from ..core.reading import Passage
 from ..core.splits import digest
-from . import Made
+from . import Examples, Made
 from .answers import read_answer
-from .chat import Chat
-from .concurrently import run_concurrently
+from .asking import Asking
+from .chat_config import ChatConfig
 from .examples import EXAMPLES
 from .kept_answers import KeptAnswers
-from .prompts import Message, messages
+from .kinds import KINDS, Kind, tell_kind, wanted_kinds
+from .prompts import Message, defuse, preface, request, show
 
-OUTAGE = 5  # failures in a row, or two rounds of all calls if that is more
+QUERY_TOKENS = 30  # of a query with its kind, as JSON
 
 
 class Example(Config):
-    """A passage and queries of the kind wanted for it."""
+    """A passage and queries of the sort wanted for it."""
 
     passage: str
     """A passage as it might stand in the corpus."""
@@ -35,183 +33,114 @@ class Example(Config):
     """Queries a person might have found it with."""
 
 
-class EndpointConfig(Config):
-    """Which chat endpoint is asked for queries, and how.
+class EndpointConfig(ChatConfig):
+    """Which chat endpoint is asked for queries, for which, how fast, and for how much.
 
     The key is read from the environment alone and never written down.
     """
 
-    # An address with a password in it must not be shown with the error that refuses it.
-    model_config = ConfigDict(hide_input_in_errors=True)
-
-    base_url: str = Field(default="", pattern=r"^(https?://[^@?#\s]+)?$")
-    """Address of the API, as in `http://localhost:8000/v1`; documents are sent there."""
-    model: str = ""
-    """Name of the model at that address."""
-    api_key_variable: str = Field(default="OPENAI_API_KEY", pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")
-    """Environment variable that holds the key; endpoints without one need not have it."""
-    examples: tuple[Example, ...] = tuple(
-        Example(passage=passage, queries=queries) for passage, queries in EXAMPLES
-    )
-    """Passages with queries, shown to the model before it is asked; some of your own are best."""
+    kinds: tuple[Kind, ...] = ()
+    """Kinds of query, in equal parts; if none is named, in the proportions of the examples."""
+    examples: tuple[Example, ...] = ()
+    """Passages with queries, shown to the model first; if none are given, people's own of the
+    train split, and where there are none, those that come with the program."""
     max_passages: int = Field(default=10_000, ge=1)
-    """Most passages asked about, drawn by hash: the bound on the bill."""
-    temperature: float | None = Field(default=0.7, ge=0, le=2)
-    """Spread of the answers; nothing is sent if none, for models that take no temperature."""
-    seed: int | None = 0
-    """Sent with every request; nothing is sent if none, for endpoints that take no seed."""
-    max_answer_tokens: int = Field(default=1024, ge=16)
-    """Most tokens of one answer, thoughts included."""
-    answer_limit: Literal["max_tokens", "max_completion_tokens"] = "max_tokens"
-    """What the endpoint calls that limit; newer OpenAI models want `max_completion_tokens`."""
-    concurrency: int = Field(default=8, ge=1, le=256)
-    """Most requests under way at once."""
-    max_retries: int = Field(default=6, ge=0, le=20)
-    """Tries after the first, with growing pauses or those the endpoint asks for."""
-    timeout_seconds: float = Field(default=60, gt=0)
-    """Longest wait for one answer."""
-    max_failed_share: float = Field(default=0.1, ge=0, le=1)
-    """Share of the passages that may stay without a usable answer."""
-
-    @field_validator("base_url", "model")
-    @classmethod
-    def _trimmed(cls, value: str) -> str:
-        return value.strip().rstrip("/")
+    """Most passages asked about, drawn by hash: a bound on the bill."""
 
 
 @dataclass
-class _Asked:
-    """What came of the requests so far."""
-
-    answers: dict[str, str] = field(default_factory=dict)
-    failures: dict[str, str] = field(default_factory=dict)
-    last_error: BaseException | None = None
-    failed_in_a_row: int = 0
-
-
-@dataclass(frozen=True)
 class Endpoint:
-    """Asks a chat model once per passage, and never again for one it has answered."""
+    """Asks a chat model once per passage, and never again for one it has answered.
+
+    Attributes:
+        config: Which endpoint is asked, and how.
+        root: Folder of all nouns.
+        count: Most queries per passage.
+        examples: Passages with queries by people, for a configuration that has none of its own.
+    """
 
     config: EndpointConfig
     root: Path
     count: int
+    examples: Examples = ()
     name: str = "endpoint"
+    work: dict[str, Any] = field(default_factory=dict, init=False)
 
     def __post_init__(self) -> None:
-        missing = [name for name in ("base_url", "model") if not getattr(self.config, name)]
-        if missing:
-            raise BurnishError(
-                f"The generator is `endpoint`, but its {' and '.join(missing)} is not set. Say "
-                "which API and model to ask, or use the generator `structure`, which needs none."
-            )
+        self.config.check("The generator is `endpoint`")
 
     def settings(self) -> dict[str, Any]:
         """Tell all that decides an answer but the passage; the key is not part of it."""
-        return {
-            "base_url": self.config.base_url,
-            "messages": self._messages("")[:-1],
-            "model": self.config.model,
-            "temperature": self.config.temperature,
-            "seed": self.config.seed,
-            "max_answer_tokens": self.config.max_answer_tokens,
-        }
+        return {**self.config.decisive(), "messages": self._preface}
 
     def generate(
         self, passages: Sequence[Passage], advance: Callable[[int], object]
     ) -> Sequence[Made]:
         """Ask for queries for each passage, in order.
 
+        What is sent has personal data masked and is what answers are kept by; `work` tells what
+        it took.
+
         Raises:
-            BurnishError: the endpoint refuses or stays silent, or more answers than may be are
-                unusable. What it answered until then is kept.
+            BurnishError: the budget does not suffice, the endpoint refuses or stays silent, or
+                more answers than may be are unusable. What it answered until then is kept.
         """
-        memo = KeptAnswers(self.root, "answers", self.settings(), pa.string())
-        texts = {digest(passage.composed): passage.composed for passage in passages}
-        answers = memo.find(list(texts))
-        missing = {key: text for key, text in texts.items() if key not in answers}
-        advance(len(passages) - len(missing))
-        asked = self._ask_all(missing, memo, advance)
-        answers |= asked.answers
+        sent = [self._clean(passage.composed) for passage in passages]
+        requests = [request(text, self._wanted(text)) for text in sent]
+        keys = [digest(request) for request in requests]
+        texts = dict(zip(keys, sent, strict=True))
+
+        def read(key: str, answer: str) -> Made:
+            return read_answer(answer, texts[key], self.count, self._shown)
+
+        def find_fault(key: str, answer: str) -> str:
+            made = read(key, answer)
+            return "" if made.queries else made.reasons[0]
+
+        unique = dict(zip(keys, requests, strict=True))
+        asked = self._asking.ask_all(unique, find_fault, advance)
+        advance(len(passages) - len(unique))
+        self.work = asked.work()
         made = {
             key: Made((), (asked.failures[key],))
             if key in asked.failures
-            else read_answer(answers[key], text, self.count)
-            for key, text in texts.items()
+            else read(key, asked.answers[key])
+            for key in unique
         }
-        failed = [each.reasons[0] for each in made.values() if not each.queries]
-        if len(failed) > self.config.max_failed_share * len(made):
-            often = Counter(failed).most_common(1)[0][0]
-            what = f"{len(failed)} of {len(made)} passages got no usable answer: {often}"
-            raise self._error(what, asked)
-        return [made[digest(passage.composed)] for passage in passages]
+        return [made[key] for key in keys]
 
-    def _ask_all(
-        self, missing: Mapping[str, str], memo: KeptAnswers, advance: Callable[[int], object]
-    ) -> _Asked:
-        """Ask about every passage that has no answer yet, and keep answers as they come."""
-        asked = _Asked()
-        if not missing:
-            return asked
+    def _wanted(self, text: str) -> list[Kind]:
+        pool = self.config.kinds or [
+            tell_kind(query) for _, queries in self._examples for query in queries
+        ]
+        return wanted_kinds(text, pool, self.count)
 
-        client = self._chat.connect()
-
-        def ask(key: str) -> Coroutine[Any, Any, str]:
-            return self._chat.ask(client, self._messages(missing[key]))
-
-        calls = run_concurrently(
-            ask, missing, concurrency=self.config.concurrency, close=client.close
-        )
-        with memo.keeping() as keep, contextlib.closing(calls):
-            for key, future in calls:
-                error = future.exception()
-                if error is None:
-                    asked.answers[key] = future.result()
-                    is_usable = bool(read_answer(future.result(), missing[key], self.count).queries)
-                    if is_usable:  # what an endpoint in trouble says is asked for again
-                        keep(key, future.result())
-                else:
-                    asked.failures[key] = f"endpoint failed: {self._chat.describe(error)}"
-                    is_usable = False
-                asked.last_error = error or asked.last_error
-                asked.failed_in_a_row = 0 if is_usable else asked.failed_in_a_row + 1
-                advance(1)
-                self._stop_if_hopeless(asked, error)
-        return asked
-
-    def _stop_if_hopeless(self, asked: _Asked, error: BaseException | None) -> None:
-        if error is not None and self._chat.is_final(error):
-            raise self._error(self._chat.describe(error), asked) from None
-        if asked.failed_in_a_row >= max(OUTAGE, 2 * self.config.concurrency):
-            last = self._chat.describe(error) if error else "answers that hold no queries"
-            what = f"{asked.failed_in_a_row} requests in a row failed, the last with: {last}"
-            raise self._error(what, asked)
-
-    def _error(self, what: str, asked: _Asked) -> BurnishError:
-        config = self.config
-        return BurnishError(
-            f"The endpoint {config.base_url} (model {config.model}) gives no queries: {what}. "
-            f"{self._chat.advise(asked.last_error)} The {len(asked.answers)} answers of this run "
-            "are kept; the next run goes on from them."
-        )
-
-    def _messages(self, text: str) -> list[Message]:
-        examples = [(example.passage, example.queries) for example in self.config.examples]
-        return messages(text, examples, self.count)
+    def _clean(self, text: str) -> str:
+        text = defuse(text)
+        return mask_personal(text) if self.config.mask_personal else text
 
     @cached_property
-    def _chat(self) -> Chat:
-        config = self.config
-        request = {
-            "model": config.model,
-            "temperature": config.temperature,
-            "seed": config.seed,
-            config.answer_limit: config.max_answer_tokens,
-        }
-        return Chat(
-            base_url=config.base_url,
-            key_variable=config.api_key_variable,
-            timeout_seconds=config.timeout_seconds,
-            max_retries=config.max_retries,
-            request={name: value for name, value in request.items() if value is not None},
+    def _examples(self) -> Examples:
+        own = [(example.passage, example.queries) for example in self.config.examples]
+        return [
+            (self._clean(passage), [self._clean(query) for query in queries])
+            for passage, queries in own or self.examples or EXAMPLES
+        ]
+
+    @cached_property
+    def _preface(self) -> list[Message]:
+        return preface(self._examples, self.config.kinds or KINDS, self.count)
+
+    @cached_property
+    def _shown(self) -> frozenset[str]:
+        return frozenset(
+            query
+            for _, queries in self._examples
+            for _, query in show(queries, self.config.kinds or KINDS, self.count)
         )
+
+    @cached_property
+    def _asking(self) -> Asking:
+        kept = KeptAnswers(self.root, "answers", self.settings())
+        tokens = QUERY_TOKENS * self.count
+        return Asking(self.config, kept, self._preface, "queries", tokens)

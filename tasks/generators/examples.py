@@ -1,4 +1,4 @@
-"""Passages with queries that show a chat model what is wanted, from unlike fields."""
+"""Passages with two queries of each kind, from unlike fields, where a team has none of its own."""
 
 EXAMPLES: tuple[tuple[str, tuple[str, ...]], ...] = (
     (
@@ -11,8 +11,8 @@ EXAMPLES: tuple[tuple[str, tuple[str, ...]], ...] = (
             "heat pump defrost cycle how often",
             "outside unit covered in ice all day, what can I check myself",
             "blocked condensate drain heat pump symptoms",
-            "why does the heating blow cold for some minutes every hour",
-            "clear snow from air source heat pump",
+            "how long may ice stay on the coil of a heat pump",
+            "my heating blows cold every hour while it snows",
         ),
     ),
     (
@@ -20,11 +20,11 @@ EXAMPLES: tuple[tuple[str, tuple[str, ...]], ...] = (
         "again from the database when one of its attributes is used next. Pending changes that "
         "were not flushed are lost. Called by commit() unless expire_on_commit is false.",
         (
-            "force reload of objects from the database",
+            "how do I force objects to be read from the database again",
             "stale data after another process changed a row",
             "session refresh all instances",
             "do unsaved changes survive expiring a session",
-            "why is there a query again after every commit",
+            "after each commit my page suddenly runs dozens of queries",
             "turn off automatic expiry on commit",
         ),
     ),
@@ -36,7 +36,7 @@ EXAMPLES: tuple[tuple[str, tuple[str, ...]], ...] = (
             "can I take parental leave if my contract runs out next year",
             "how far ahead do I have to tell HR about parental leave",
             "parental leave temporary employees",
-            "does my position get longer because I stayed at home with the baby",
+            "my contract ends in spring and the baby is due in winter",
             "notice period parental leave fixed term",
             "extension of doctoral contract after a child is born",
         ),
