@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from .core.splits import draw
+from .kept_hits import Asked, KeptHits
 from .progress import progress
 from .tables import Answer, AskedQuery, Passages
 
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 Embed = Callable[[list[str], "Kind", str], "np.ndarray"]  # texts, kind, what for
 
 QUERIES_PER_BLOCK = 4096
-BACKGROUND_SAMPLE = 1024
+ROWS_PER_BLOCK = 65536
 
 
 class Search:
@@ -30,6 +31,7 @@ class Search:
         queries: list[AskedQuery],
         passages: Passages,
         vectors: Embed,
+        kept: KeptHits,
         *,
         depth: int,
         planted: int,
@@ -42,11 +44,12 @@ class Search:
             queries: What is asked.
             passages: What is searched.
             vectors: Embeds further texts.
+            kept: The hits of earlier searches.
             depth: Passages wanted per query.
             planted: Queries for which an answer is planted.
         """
         self._index, self._asked, self._passages = index, asked, passages
-        self._queries, self._depth = queries, depth
+        self._queries, self._depth, self._kept = queries, depth, kept
         self._found = 0
         self._background = measure_background(asked, index.vectors)
         answers = [
@@ -68,24 +71,28 @@ class Search:
 
     def run(self) -> "Iterator[pa.Table]":
         """Yield candidates, a table per block of queries."""
+        texts = [query.text for query in self._queries]
+        with progress("searching", len(texts), "queries") as advance:
+            asked = Asked(texts, self._asked, self._passages.texts)
+            self._kept.search(self._index, asked, self._depth, advance=advance)
         place = 0
-        with progress("searching", len(self._queries), "queries") as advance:
-            for start in range(0, len(self._queries), QUERIES_PER_BLOCK):
-                part = slice(start, start + QUERIES_PER_BLOCK)
-                rows, scores = self._index.search(self._asked[part], self._depth, advance=advance)
-                queries = self._queries[part]
-                positives = self._score_positives(start, queries, place)
-                place += len(positives)
-                planted = [self._planted.get(start + number) for number in range(len(queries))]
-                self._found += _count_found(rows, queries, self._passages)
-                yield _tabulate(queries, self._passages, rows, scores, positives, planted)
+        for start in range(0, len(texts), QUERIES_PER_BLOCK):
+            part = slice(start, start + QUERIES_PER_BLOCK)
+            rows, scores = self._kept.read(part)
+            queries = self._queries[part]
+            positives = self._score_positives(start, queries, place)
+            place += len(positives)
+            planted = [self._planted.get(start + number) for number in range(len(queries))]
+            self._found += _count_found(rows, queries, self._passages)
+            yield _tabulate(queries, self._passages, rows, scores, positives, planted)
 
     def tell(self) -> dict[str, Any]:
         """Tell what was found."""
         return {
             "queries": len(self._queries),
             "depth": self._depth,
-            "index": self._index.facts,
+            "index": self._kept.facts,
+            "work": {"searches": self._kept.work},
             "background": round(self._background, 6),
             "queries_with_own_document": self._found,
         }
@@ -99,36 +106,41 @@ class Search:
         """
         import numpy as np
 
-        from .core.index import inner_products
-
         answers = [
             (start + number, answer.row)
             for number, query in enumerate(queries)
             for answer in query.answers
         ]
         numbers, rows = np.array(answers, dtype=np.int64).reshape(-1, 2).T
-        scores = inner_products(self._asked[numbers], self._index.vectors[rows][:, None])[:, 0]
+        scores = self._index.score(self._asked[numbers], rows[:, None])[:, 0]
         for offset in range(len(scores)):
             scores[offset] = self._hidden.get(place + offset, scores[offset])
         return scores
 
 
 def measure_background(asked: "np.ndarray", vectors: "np.ndarray") -> float:
-    """Return the mean score of queries and passages that have nothing to do with each other.
+    """Return the mean score of all queries with all passages, hardly any of which answers.
+
+    It is the score of their mean vectors.
 
     Args:
         asked: (queries, dimension).
-        vectors: (passages, dimension); a random draw of them, of which hardly any answers.
+        vectors: (passages, dimension).
     """
+    return float(_mean(asked) @ _mean(vectors))
+
+
+def _mean(vectors: "np.ndarray") -> "np.ndarray":
     import numpy as np
 
-    generator = np.random.default_rng(0)
-    some = [
-        generator.choice(len(rows), min(len(rows), BACKGROUND_SAMPLE), replace=False)
-        for rows in (asked, vectors)
-    ]
-    drawn_queries, drawn_passages = asked[np.sort(some[0])], vectors[np.sort(some[1])]
-    return float(drawn_queries.mean(axis=0, dtype="f8") @ drawn_passages.mean(axis=0, dtype="f8"))
+    from .core.mapped import release
+
+    total = np.zeros(vectors.shape[1])
+    for start in range(0, len(vectors), ROWS_PER_BLOCK):
+        total += vectors[start : start + ROWS_PER_BLOCK].sum(axis=0, dtype="f8")
+        release(vectors)
+    mean: np.ndarray = total / len(vectors)
+    return mean
 
 
 def mask_answer(passages: Passages, answer: Answer) -> str:

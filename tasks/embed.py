@@ -1,16 +1,16 @@
 """Embeddings of texts: each is computed once per model, whoever asks."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
 from .contracts import Checkpoint
-from .memo import Memo
 from .progress import progress
 from .stage import fingerprint_code
+from .vectors import KEY, VectorMemo
 
 if TYPE_CHECKING:
     import numpy as np
@@ -30,53 +30,54 @@ def embed(
     batch_tokens: int | None = None,
     what: str = "embedding",
     *,
+    wanted: Sequence[int] | None = None,
     encoder: "Encoder | None" = None,
+    work: dict[str, int] | None = None,
 ) -> "np.ndarray":
     """Embed texts at several layers; what was embedded before comes from the memo.
 
     A result is kept under all that decides it: the text, the checkpoint's content, the kind, the
     layers, the number of tokens a text is cut to, and the code of the encoder. Not the size of
-    batches, on which it does not depend.
+    batches, on which it does not depend. Vectors go from and to the disk part by part: memory does
+    not grow with them.
 
     Args:
         root: Folder of all nouns.
         checkpoint: The model.
         texts: Any number of texts; equal ones are embedded once.
         kind: Which prompt they get.
-        layers: Layers wanted, in any order; one pass gives them all.
+        layers: Layers embedded, in any order; one pass gives them all.
         batch_tokens: Tokens that go through the model at once, padding included; by default what
             suits the device.
         what: What is embedded, for the progress.
+        wanted: Layers returned, if not all.
         encoder: The checkpoint's encoder, where it is loaded already.
+        work: Where to add up how many texts were `embedded`, and how many were `known`.
 
     Returns:
-        (texts, layers, dimension) float32, in the order of `texts` and `layers`.
+        (texts, layers, dimension) float32, in the order of `texts` and `wanted`: a memory map in
+        which each layer lies in one piece.
     """
     import numpy as np
 
     from .model_files import load_encoder
 
     loaded = encoder or load_encoder(checkpoint.check().path)
-    shape = len(layers), loaded.dimension
     memo = _open_memo(root, checkpoint, kind, layers, loaded)
-    keys = [_key(text) for text in texts]
-    items = dict(zip(keys, texts, strict=True))
-    with progress(what, len(items), "texts") as advance:
+    keys = text_keys(texts).dictionary_encode()
+    numbers = keys.indices.to_numpy()
+    first = np.unique(numbers, return_index=True)[1]  # where each different text is
+    with progress(what, len(first), "texts") as advance:
 
-        def compute(part: list[str]) -> list[bytes]:
-            vectors = loaded.encode(part, kind, layers, batch_tokens=batch_tokens, advance=advance)
-            return [vector.tobytes() for vector in vectors.astype("<f4", copy=False)]
+        def compute(part: "np.ndarray") -> "np.ndarray":
+            some = [texts[place] for place in first[part]]
+            return loaded.encode(some, kind, layers, batch_tokens=batch_tokens, advance=advance)
 
-        def skip(count: int) -> None:
-            if not memo.computed:  # what is computed is told batch by batch
-                advance(count)
-
-        found = memo.fill(items, compute, part_items=PART_TEXTS, advance=skip)
-    vectors = _to_array(found).reshape(len(items), *shape)
-    if len(keys) == len(items):
-        return vectors
-    places = {key: place for place, key in enumerate(items)}
-    return vectors[np.array([places[key] for key in keys], dtype=np.int64)]
+        rows = memo.fill(keys.dictionary, compute, part_items=PART_TEXTS, advance=advance)
+    if work is not None:
+        work["embedded"] = work.get("embedded", 0) + memo.computed
+        work["known"] = work.get("known", 0) + len(first) - memo.computed
+    return memo.gather(rows[numbers], layers if wanted is None else wanted)
 
 
 def hand_down(
@@ -99,38 +100,39 @@ def hand_down(
 
     before, after = load_encoder(whole.check().path), load_encoder(cut.check().path)
     layers = range(1, before.layers + 1)
-    vectors = embed(root, whole, texts, kind, layers, encoder=before)[:, layer - 1]
-    found = {_key(text): vector for text, vector in zip(texts, vectors, strict=True)}
+    different = list(dict.fromkeys(texts))
+    vectors = embed(root, whole, different, kind, layers, wanted=[layer], encoder=before)
     memo = _open_memo(root, cut, kind, [layer], after)
-    memo.fill(found, lambda part: [vector.astype("<f4").tobytes() for vector in part])
+    memo.fill(text_keys(different), lambda part: vectors[part], part_items=PART_TEXTS)
 
 
-def _open_memo(
-    root: Path, checkpoint: Checkpoint, kind: "Kind", layers: Sequence[int], encoder: "Encoder"
-) -> Memo:
+def text_keys(texts: Iterable[str]) -> pa.Array:
+    """Hash texts: (texts,) of type `vectors.KEY`."""
+    hashes = bytearray()
+    for text in texts:
+        digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()
+        hashes += digest[: KEY.byte_width]
+    count = len(hashes) // KEY.byte_width
+    return pa.Array.from_buffers(KEY, count, [None, pa.py_buffer(bytes(hashes))])
+
+
+def embedding_settings(
+    checkpoint: Checkpoint, kind: "Kind", layers: Sequence[int], encoder: "Encoder"
+) -> dict[str, Any]:
+    """Return all that decides an embedding besides its text."""
     from .core import encoder as encoder_module
 
-    settings: dict[str, Any] = {
+    return {
         "checkpoint": checkpoint.fingerprint,
         "kind": kind,
         "layers": list(layers),
         "max_tokens": encoder.max_tokens,
         "code": fingerprint_code(encoder_module, f"{__package__}.model_files"),
     }
-    return Memo(root, "embeddings", settings, pa.binary(4 * len(layers) * encoder.dimension))
 
 
-def _key(text: str) -> str:
-    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
-
-
-def _to_array(column: pa.ChunkedArray) -> "np.ndarray":
-    """Read fixed-size bytes as float32, without a copy where they are in one piece."""
-    import numpy as np
-
-    pieces = [np.empty(0, dtype=np.float32)]
-    for chunk in column.chunks:
-        width = chunk.type.byte_width // 4
-        numbers = np.frombuffer(chunk.buffers()[1] or b"", dtype="<f4")
-        pieces.append(numbers[chunk.offset * width : (chunk.offset + len(chunk)) * width])
-    return pieces[1] if len(pieces) == 2 else np.concatenate(pieces)
+def _open_memo(
+    root: Path, checkpoint: Checkpoint, kind: "Kind", layers: Sequence[int], encoder: "Encoder"
+) -> VectorMemo:
+    settings = embedding_settings(checkpoint, kind, layers, encoder)
+    return VectorMemo(root, "embeddings", settings, layers, encoder.dimension)

@@ -1,23 +1,24 @@
 """Results per item (document, passage, query), kept across runs and keyed by content."""
 
-import json
-import uuid
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
-from .contracts import fingerprint, writable
+from .parts import Parts
+
+if TYPE_CHECKING:
+    import numpy as np
+
+BLOCK_ITEMS = 65536  # results put in order at once: their texts stay below Arrow's 2 GiB
 
 
 class Memo:
-    """An append-only Parquet store: what was computed for an item once is never computed again.
+    """What was computed for an item once is never computed again.
 
-    The folder is named by everything but the item that decides a result (settings, weights,
-    code), so a change of any of them starts an empty memo beside the old one. A part is written
-    elsewhere and renamed, so a killed process loses at most the items since the last part.
+    What decides a result besides the item (settings, weights, code) names the folder. A part is
+    written whole or not at all, so a killed process loses at most the items since the last one.
     """
 
     def __init__(self, root: Path, name: str, settings: dict[str, Any], kind: pa.DataType) -> None:
@@ -25,14 +26,12 @@ class Memo:
 
         Args:
             root: Folder of all nouns.
-            name: What is memoised: `passages`, `embeddings`, `answers`.
+            name: What is memoised: `passages`, `answers`.
             settings: Everything but the item that decides a result; anything JSON can hold.
             kind: Arrow type of one result.
         """
-        self._root = root
-        self._folder = root / "memo" / name / fingerprint(name, settings)
-        self._settings = settings
         self._schema = pa.schema([("key", pa.string()), ("value", kind)])
+        self._where = root, name, settings
         self.computed = 0
 
     def fill(
@@ -54,54 +53,34 @@ class Memo:
         Returns:
             The results in the order of `items`; `computed` tells how many were computed.
         """
-        known = self._read(set(items))
-        missing = [key for key in items if key not in known]
-        advance(len(items) - len(missing))
-        parts = [pa.table({"key": [], "value": []}, schema=self._schema)]
+        import numpy as np
+
+        parts = Parts(*self._where, self._schema)
+        keys = list(items)
+        rows = parts.find(pa.array(keys, pa.string()))
+        missing = np.flatnonzero(rows < 0)
+        advance(len(keys) - len(missing))
         for start in range(0, len(missing), part_items):
-            keys = missing[start : start + part_items]
-            values = pa.array(list(compute([items[key] for key in keys])), self._schema[1].type)
-            parts.append(pa.table({"key": keys, "value": values}, schema=self._schema))
-            self._append(parts[-1])
-            self.computed += len(keys)
-            advance(len(keys))
-        return self._ordered(list(items), known, parts)
+            numbers = missing[start : start + part_items]
+            asked = [keys[number] for number in numbers]
+            values = pa.array(list(compute([items[key] for key in asked])), self._schema[1].type)
+            table = pa.table({"key": asked, "value": values}, schema=self._schema)
+            rows[numbers] = parts.append(table)
+            self.computed += len(asked)
+            advance(len(asked))
+        return self._read(parts, rows)
 
-    def _ordered(
-        self, keys: list[str], known: dict[str, tuple[int, int]], parts: list[pa.Table]
-    ) -> pa.ChunkedArray:
-        tables = [*self._tables, *parts]
-        offsets, total = [], 0
-        for table in tables:
-            offsets.append(total)
-            total += table.num_rows
-        places = {key: offsets[part] + row for key, (part, row) in known.items()}
-        for part, table in enumerate(parts, start=len(self._tables)):
-            for row, key in enumerate(table.column("key").to_pylist()):
-                places[key] = offsets[part] + row
-        return (
-            pa.concat_tables(tables)
-            .column("value")
-            .take(pa.array([places[key] for key in keys], pa.int64()))
-        )
+    def _read(self, parts: Parts, rows: "np.ndarray") -> pa.ChunkedArray:
+        import numpy as np
 
-    def _read(self, wanted: set[str]) -> dict[str, tuple[int, int]]:
-        self._tables: list[pa.Table] = []
-        known: dict[str, tuple[int, int]] = {}
-        for file in sorted(self._folder.glob("*.parquet")):
-            table = pq.read_table(file, schema=self._schema, memory_map=True)
-            for row, key in enumerate(table.column("key").to_pylist()):
-                if key in wanted:
-                    known[key] = (len(self._tables), row)
-            self._tables.append(table)
-        return known
-
-    def _append(self, table: pa.Table) -> None:
-        with writable(self._root):
-            self._folder.mkdir(parents=True, exist_ok=True)
-            settings = self._folder / "settings.json"
-            if not settings.exists():
-                settings.write_text(json.dumps(self._settings, indent=2, sort_keys=True))
-            name = uuid.uuid4().hex
-            pq.write_table(table, self._folder / f"{name}.unfinished")
-            (self._folder / f"{name}.unfinished").rename(self._folder / f"{name}.parquet")
+        kind = self._schema[1].type
+        blocks = []
+        for start in range(0, len(rows), BLOCK_ITEMS):
+            visits = [
+                (visit.asked, visit.table.column("value").take(pa.array(visit.rows)))
+                for visit in parts.visit(rows[start : start + BLOCK_ITEMS])
+            ]
+            order = np.argsort(np.concatenate([asked for asked, _ in visits]))
+            pieces = [chunk for _, values in visits for chunk in values.chunks]
+            blocks.append(pa.concat_arrays(pieces).take(pa.array(order)))
+        return pa.chunked_array(blocks, kind)

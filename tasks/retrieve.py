@@ -1,7 +1,7 @@
 """retrieve: the teacher's best passages for every training query; the dear half of mining."""
 
 import logging
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
 
@@ -24,6 +24,11 @@ class RetrieveConfig(Config):
 
     depth: int = Field(default=100, ge=1, le=2000)
     """Passages retrieved per query: ten times what is kept, since most rules take some away."""
+    index: Literal["auto", "flat", "ivf"] = "auto"
+    """flat looks at all passages, ivf at those in cells near the query; auto at all, but on a CPU
+    where there are very many. Which it was, and what it finds of the exact best, is told."""
+    exact_passages: int = Field(default=1_000_000, ge=1)
+    """Up to so many passages auto looks at all of them."""
     planted: int = Field(default=256, ge=0)
     """Queries for which a text known to answer is planted, to see what mining would make of it."""
     batch_tokens: int | None = Field(default=None, ge=1)
@@ -52,6 +57,7 @@ def retrieve(
     """
     from .candidates import Search
     from .core.index import build_index
+    from .kept_hits import KeptHits
     from .model_files import load_encoder
 
     require_faiss()
@@ -63,25 +69,39 @@ def retrieve(
             "Give more documents, or lower the dev and test fractions."
         )
     encoder = load_encoder(teacher.check().path)
+    work: dict[str, int] = {}
 
     def vectors(texts: list[str], kind: "Kind", what: str) -> "np.ndarray":
         # every layer of passages: see above; the last of all else
         first = 1 if what == "embedding passages" else encoder.layers
         layers = range(first, encoder.layers + 1)
         return embed(
-            corpus.root, teacher, texts, kind, layers, config.batch_tokens, what, encoder=encoder
-        )[:, -1]
+            corpus.root, teacher, texts, kind, layers, config.batch_tokens, what,
+            wanted=[encoder.layers], encoder=encoder, work=work,
+        )[:, 0]  # fmt: skip
 
-    index = build_index(vectors(passages.texts, "document", "embedding passages"))
-    asked = vectors([query.text for query in queries], "query", "embedding queries")
-    search = Search(
-        index, asked, queries, passages, vectors, depth=config.depth, planted=config.planted
+    index = build_index(
+        vectors(passages.texts, "document", "embedding passages"),
+        kind=config.index,
+        exact_vectors=config.exact_passages,
     )
-    candidates = Candidates.write(corpus.root, search.run(), facts=search.tell)
+    asked = vectors([query.text for query in queries], "query", "embedding queries")
+    kept = KeptHits(corpus.root, teacher, encoder, encoder.layers)
+    search = Search(
+        index, asked, queries, passages, vectors, kept,
+        depth=config.depth, planted=config.planted,
+    )  # fmt: skip
+
+    def tell() -> dict[str, Any]:
+        facts = search.tell()
+        return facts | {"work": {**work, **facts["work"]}}
+
+    candidates = Candidates.write(corpus.root, search.run(), facts=tell)
     logger.info(
-        "retrieved %d of %d passages for each of %d queries; %d have one of their own document's",
+        "retrieved %d of %d passages for each of %d queries; %d have one of their own document's; "
+        "work: %s",
         min(config.depth, len(passages.ids)), len(passages.ids), len(queries),
-        candidates.facts["queries_with_own_document"],
+        candidates.facts["queries_with_own_document"], candidates.facts["work"],
     )  # fmt: skip
     return candidates
 

@@ -33,10 +33,15 @@ class Search:
         self.seen = 0
         original = Flat.look
 
-        def look(flat: Flat, queries: np.ndarray, length: int, among: object = None) -> object:
-            count = len(flat.vectors) if among is None else len(among)  # type: ignore[arg-type]
-            self.seen += count * len(queries)
-            return original(flat, queries, length, among)  # type: ignore[arg-type]
+        def look(
+            flat: Flat,
+            queries: np.ndarray,
+            length: int,
+            among: np.ndarray | None = None,
+            floors: np.ndarray | None = None,
+        ) -> object:
+            self.seen += (len(flat.vectors) if among is None else len(among)) * len(queries)
+            return original(flat, queries, length, among, floors)
 
         monkeypatch.setattr(Flat, "look", look)
 

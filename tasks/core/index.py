@@ -1,76 +1,69 @@
-"""Exact search by inner product, on a GPU where there is one."""
+"""The vectors nearest to queries by inner product, read in blocks from wherever they are."""
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
-from functools import cache
-from importlib import metadata
-from typing import Any
+from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
+from .cells import Cells
+from .flat import SPARE, Flat, measure_longest, queries_at_once
+from .hits import Hits, Vectors, inner_products, score_rows
+from .knn import GPU_HITS, as_contiguous, find_searcher, import_faiss
+from .probing import SAMPLE, Probing, count_cells, tune_probing
 from .ranking import EMPTY, Rows, Values, best_first
+
+__all__ = ["Hits", "Index", "IndexKind", "build_index", "import_faiss", "inner_products"]
 
 logger = logging.getLogger(__name__)
 
-Vectors = NDArray[np.float32]
+IndexKind = Literal["auto", "flat", "ivf"]
 
-BLOCK_CELLS = 2**25  # numbers gathered at once to score hits again: 128 MiB
-SPARE = 64  # hits fetched beyond k, so that near-ties at the end are settled exactly
-GPU_HITS = 2048  # the most that FAISS returns per query on a GPU
-# Two scores this close, as a fraction of the largest possible one, may come in either order from
-# FAISS: float32 sums of thousands of products differ by the order of addition.
-NEAR = 2e-5
-# faiss-gpu and faiss-cpu install the same package `faiss`; the last one installed wins.
-BUILDS = ("faiss-cpu", "faiss-gpu")
+EXACT_VECTORS = 1_000_000
 
 
-def build_index(vectors: Vectors) -> "Index":
+def build_index(
+    vectors: Vectors, *, kind: IndexKind = "auto", exact_vectors: int = EXACT_VECTORS
+) -> "Index":
     """Index vectors for `Index.search`, on the first GPU where FAISS finds one.
 
     Args:
-        vectors: (passages, dimension) float32, kept and not copied if contiguous.
+        vectors: (passages, dimension) float32, kept and not copied if contiguous: a memory map is
+            searched where it is.
+        kind: `flat` looks at all vectors; `ivf` at those in cells near the query; `auto` at all,
+            but where there is no GPU, more vectors than `exact_vectors`, and many queries.
+        exact_vectors: Up to a million, a search of all vectors for as many queries costs less
+            than it cost to embed them.
 
     Raises:
         ValueError: FAISS is missing, or installed twice.
     """
-    faiss = import_faiss()
-    vectors = np.ascontiguousarray(vectors, dtype=np.float32)
-    longest = float(np.linalg.norm(vectors, axis=1).max(initial=0.0))
-    flat = faiss.IndexFlatIP(vectors.shape[1])
-    if _finds_gpu(faiss):
-        try:
-            resources = faiss.StandardGpuResources()
-            on_gpu = faiss.index_cpu_to_gpu(resources, 0, flat)
-            on_gpu.add(vectors)
-        except RuntimeError as error:  # FAISS's only type: mostly out of memory
-            logger.warning("searching on the CPU, the GPU does not take the index: %s", error)
-        else:
-            return Index(vectors, longest, on_gpu, resources)
-    flat.add(vectors)
-    return Index(vectors, longest, flat, None)
+    searcher = find_searcher()
+    vectors = as_contiguous(vectors)
+    return Index(Flat(vectors, measure_longest(vectors), searcher), kind, exact_vectors)
 
 
-@dataclass(frozen=True, eq=False)
 class Index:
-    """All vectors, searched exhaustively: no training, no approximation, no parameters.
-
-    FAISS finds the hits; their scores are then computed once more, each from its two vectors
-    alone. So neither scores nor the order of equal ones depend on how queries were grouped, on
-    the number of threads, or on where the search ran.
+    """Vectors, searched block by block: memory is that of a block, however many there are.
 
     Attributes:
         vectors: (passages, dimension) float32; a vector's row is its name.
-        longest: The length of the longest one.
-        flat: FAISS's index of them.
-        resources: FAISS's handle of the GPU, which must live as long as `flat`; None on the CPU.
+        facts: How the last search was made: `kind`, `device`, and for `ivf` the number of `cells`,
+            those `probed` per query, and the `recall` measured.
+        settings: What decides which hits are found, besides vectors and queries.
     """
 
-    vectors: Vectors
-    longest: float
-    flat: Any
-    resources: Any
+    def __init__(
+        self, flat: Flat, kind: IndexKind = "auto", exact_vectors: int = EXACT_VECTORS
+    ) -> None:
+        self.vectors = flat.vectors
+        self.facts: dict[str, object] = {}
+        self.settings: dict[str, object] = {"index": kind, "exact_vectors": exact_vectors}
+        self._flat = flat
+        self._kind = kind
+        self._exact_vectors = exact_vectors
+        self._cells: Cells | None = None
+        self._probing: Probing | None = None
 
     def search(
         self,
@@ -93,23 +86,15 @@ class Index:
         Raises:
             ValueError: k is not positive, or more than a GPU returns.
         """
-        if k < 1 or (self.resources is not None and k > GPU_HITS):
-            raise ValueError(
-                f"k must be 1 to {GPU_HITS} on a GPU and at least 1 on a CPU, not {k}."
-            )
-        queries = np.ascontiguousarray(queries, dtype=np.float32)
+        self.prepare(queries, np.arange(len(queries)), k)
         rows = np.full((len(queries), k), EMPTY, dtype=np.int64)
         scores = np.full((len(queries), k), -np.inf, dtype=np.float32)
-        size, dimension = self.vectors.shape
-        most = GPU_HITS if self.resources is not None else size
-        fetched = min(k + SPARE, most, size)
-        block = max(1, BLOCK_CELLS // max(1, fetched * dimension))
-        for start in range(0, len(queries) if size else 0, block):
-            part = slice(start, start + block)
-            found, found_scores = self._search(queries[part], k, fetched)
-            kept = min(k, found.shape[1])
-            rows[part, :kept], scores[part, :kept] = found[:, :kept], found_scores[:, :kept]
-            advance(len(queries[part]))
+        step = self.queries_at_once(k)
+        for start in range(0, len(queries), step):
+            part = slice(start, start + step)
+            hits = self.find(queries[part], k)
+            rows[part], scores[part] = hits.rows[:, :k], hits.scores[:, :k]
+            advance(len(hits.rows))
         return rows, scores
 
     def score(self, queries: Vectors, rows: Rows) -> Values:
@@ -117,99 +102,102 @@ class Index:
 
         Args:
             queries: (queries, dimension) float32.
-            rows: (queries, k) vectors to score.
+            rows: (queries, k) vectors to score, -1 for none.
 
         Returns:
-            (queries, k) the same scores that `search` gives.
+            (queries, k) the same scores that `search` gives, -inf for none.
         """
-        return inner_products(queries, self.vectors[rows])
+        return score_rows(as_contiguous(queries), self.vectors, rows)
 
-    def _search(self, queries: Vectors, k: int, fetched: int) -> tuple[Rows, Values]:
-        """Search one block exactly: (queries, fetched) rows and scores, best first."""
-        _, found = self.flat.search(queries, fetched)
-        rows, scores = best_first(found, self.score(queries, found))
-        if fetched == len(self.vectors):
-            return rows, scores
-        reach = NEAR * self.longest * np.linalg.norm(queries, axis=1)
-        is_open = scores[:, k - 1] - scores[:, -1] <= reach
-        for number in np.flatnonzero(is_open):  # many near-ties, as of duplicates: look at all
-            whole = self._scan(queries[number])
-            order = np.lexsort((np.arange(len(whole)), -whole))[:fetched]
-            rows[number], scores[number] = order, whole[order]
-        return rows, scores
+    def prepare(self, queries: Vectors, asked: Rows, k: int) -> None:
+        """Choose how queries will be searched by `find`, and say so.
 
-    def _scan(self, query: Vectors) -> Values:
-        step = max(1, BLOCK_CELLS // max(1, len(query)))
-        return np.concatenate(
-            [
-                inner_products(query[None], self.vectors[None, start : start + step])[0]
-                for start in range(0, len(self.vectors), step)
-            ]
+        Args:
+            queries: (queries, dimension).
+            asked: (asked,) which of them will be.
+            k: Vectors wanted.
+
+        Raises:
+            ValueError: k is not positive, or more than a GPU returns.
+        """
+        searcher = self._flat.searcher
+        if k < 1 or (searcher.most is not None and k > searcher.most):
+            raise ValueError(
+                f"k must be 1 to {GPU_HITS} on a GPU and at least 1 on a CPU, not {k}."
+            )
+        self._probing = None
+        self.facts = {"kind": "flat", "device": searcher.device}
+        if self._asks_for_cells(len(asked)):
+            sample = asked[np.linspace(0, len(asked) - 1, SAMPLE).astype(np.int64)]
+            probing = tune_probing(self._flat, as_contiguous(queries[sample]), k, self._cells)
+            self._probing, self._cells = probing, probing.cells
+            self.facts |= {
+                "kind": "ivf", "cells": len(probing.cells.centroids),
+                "probed": probing.probes, "recall": round(probing.recall, 4),
+            }  # fmt: skip
+        is_told = self._probing is not None or len(self.vectors) > self._exact_vectors
+        logger.log(
+            logging.INFO if is_told else logging.DEBUG,
+            "searching %s of %d vectors on the %s for %d queries",
+            self._tell(k), len(self.vectors), searcher.device, len(asked),
+        )  # fmt: skip
+
+    def queries_at_once(self, k: int) -> int:
+        """Return how many queries are best given to `find` at once."""
+        return queries_at_once(k + SPARE, self._flat.searcher)
+
+    def find(self, queries: Vectors, k: int) -> Hits:
+        """Search one group of queries, after `prepare`.
+
+        Args:
+            queries: (queries, dimension); at most about `queries_at_once`.
+            k: Vectors wanted.
+
+        Returns:
+            Sorted lists of k + SPARE vectors with exact scores; unless cells were prepared, the
+            first k are the best k of all.
+        """
+        queries = as_contiguous(queries)
+        if self._probing is not None:
+            return self._probing.find(queries, k + SPARE)
+        return self._flat.find(queries, k)
+
+    def update(self, queries: Vectors, k: int, known: Hits, added: Rows) -> tuple[Hits, int]:
+        """Search again after vectors came and went, looking at those that came alone.
+
+        Queries that lost too many hits to tell are searched afresh.
+
+        Args:
+            queries: (queries, dimension).
+            k: Vectors wanted.
+            known: What `find` gave for these queries, rows renumbered, -1 where a vector is gone.
+            added: Rows of the vectors that came, ascending.
+
+        Returns:
+            Lists of which the first k are what `find` gives; and how many were searched afresh.
+        """
+        queries = as_contiguous(queries)
+        hits = Hits(*best_first(known.rows, known.scores), known.floors).cut(k + SPARE)
+        if len(added):
+            found = self._flat.look(queries, k + SPARE, added, hits.floors)
+            hits = hits.merge(found, k + SPARE)
+        is_open = np.flatnonzero(~hits.are_settled(min(k, len(self.vectors))))
+        if len(is_open):
+            hits.replace(is_open, self.find(queries[is_open], k))
+        return hits, len(is_open)
+
+    def _asks_for_cells(self, queries: int) -> bool:
+        if self._kind == "ivf":
+            return queries > SAMPLE  # fewer are searched exactly for less
+        # making the cells costs what a search of all vectors for one query per cell costs
+        pays = queries > 2 * count_cells(len(self.vectors)) + SAMPLE
+        is_large = len(self.vectors) > self._exact_vectors
+        return self._kind == "auto" and is_large and pays and self._flat.searcher.device == "CPU"
+
+    def _tell(self, k: int) -> str:
+        if self._probing is None:
+            return "all"
+        return (
+            f"{self.facts['probed']} of {self.facts['cells']} cells (recall@{k} "
+            f"{self.facts['recall']:.4f}, measured on {SAMPLE} queries)"
         )
-
-
-def inner_products(queries: Vectors, vectors: Vectors) -> Values:
-    """Return the inner product of each query with its own vectors, summed in float64.
-
-    Args:
-        queries: (queries, dimension).
-        vectors: (queries, k, dimension).
-
-    Returns:
-        (queries, k) float32; a value depends on its two vectors alone.
-
-    >>> inner_products(np.array([[1.0, 2.0]]), np.array([[[3.0, 4.0], [0.0, 1.0]]]))
-    array([[11., 2.]], dtype=float32)
-    """
-    products: NDArray[np.float64] = np.einsum("qd,qkd->qk", queries, vectors, dtype=np.float64)
-    return products.astype(np.float32)
-
-
-def installed_builds() -> list[str]:
-    """Name the distributions of FAISS that are installed here."""
-    builds = []
-    for name in BUILDS:
-        try:
-            metadata.version(name)
-        except metadata.PackageNotFoundError:
-            continue
-        builds.append(name)
-    return builds
-
-
-def import_faiss() -> Any:  # noqa: ANN401 - FAISS has no types
-    """Import FAISS, or say how to install it.
-
-    Raises:
-        ValueError: it is missing, or two builds of it overwrite each other.
-    """
-    builds = installed_builds()
-    if len(builds) > 1:
-        raise ValueError(
-            f"Both {' and '.join(builds)} are installed and overwrite each other's files. Remove "
-            "both and install one: `pip uninstall -y faiss-cpu faiss-gpu`, then "
-            "`pip install faiss-cpu`, or `pip install faiss-gpu` for a CUDA GPU on Linux."
-        )
-    logging.getLogger("faiss.loader").setLevel(logging.WARNING)  # six lines at every start
-    try:
-        import faiss
-    except ImportError as error:
-        raise ValueError(
-            f"FAISS cannot be imported ({error}). Install one build of it: "
-            "`pip install faiss-cpu`, or `pip install faiss-gpu` for a CUDA GPU on Linux."
-        ) from error
-    return faiss
-
-
-@cache  # the answer cannot change, and is logged once, not once per layer
-def _finds_gpu(faiss: Any) -> bool:  # noqa: ANN401 - FAISS has no types
-    # faiss-cpu has get_num_gpus and index_cpu_to_gpu too; only this name tells the builds apart.
-    has_gpu = hasattr(faiss, "StandardGpuResources") and faiss.get_num_gpus() > 0
-    build = "with" if hasattr(faiss, "StandardGpuResources") else "without"
-    logger.info(
-        "searching on the %s (FAISS %s, built %s GPU support)",
-        "GPU" if has_gpu else "CPU",
-        faiss.__version__,
-        build,
-    )
-    return has_gpu
