@@ -23,10 +23,13 @@ from transformers import (
     T5ForConditionalGeneration,
 )
 
+from tasks.core.alone import Alone
 from tasks.core.contrast import PLAUSIBLE, Contrast
-from tasks.core.generation import Line, Prompt, Reader, Sampling, write_lines
+from tasks.core.generation import Line, Prompt, Reader, write_lines
+from tasks.core.row_attention import ROW_BY_ROW
+from tasks.core.sampling import Sampling
 from tasks.core.sequence_to_sequence import write_answers
-from tasks.core.slots import Alone, Slots, agrees
+from tasks.core.slots import Slots, agrees
 
 TOKENS = 60
 SIZES = {"vocab_size": TOKENS, "hidden_size": 32, "num_hidden_layers": 3, "num_attention_heads": 4}
@@ -140,7 +143,7 @@ def slowly(model: PreTrainedModel, prompt: Prompt, how: Sampling) -> list[list[i
 
 
 @pytest.mark.parametrize("kind", CAUSAL)
-@pytest.mark.parametrize("attention", ["sdpa", "row_by_row", "eager"])
+@pytest.mark.parametrize("attention", ["sdpa", ROW_BY_ROW, "eager"])
 def test_the_kept_prefix_changes_nothing(kind: str, attention: str) -> None:
     model = build(kind)
     wanted = [slowly(model, prompt, sampling()) for prompt in prompts()]
@@ -167,7 +170,7 @@ def test_a_model_that_cannot_be_told_what_a_row_sees_is_noticed() -> None:
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 def test_the_others_do_not_matter(temperature: float, dtype: torch.dtype) -> None:
     model = build("llama").to(dtype)
-    model.set_attn_implementation("row_by_row")
+    model.set_attn_implementation(ROW_BY_ROW)
     how, what = sampling(temperature), prompts()
     wanted = write(Slots(model, PREFIX, 3, 80), how, what)
     assert write(Slots(model, PREFIX, 24, 99), how, what) == wanted

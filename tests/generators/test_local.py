@@ -23,7 +23,8 @@ from tasks.generators import Made
 from tasks.generators.local import Local, LocalConfig
 from tasks.generators.local_prompts import frame, passage_tokens
 
-WORDS = tuple("pump rust bolt hum leak oil seal gear heat cold noise wheel belt fan wire".split())
+WORD_LIST = "pump rust bolt hum leak oil seal gear heat cold noise wheel belt fan wire"
+WORDS = tuple(WORD_LIST.split())
 PASSAGES = [
     Passage(f"Machine {n}", "", " ".join(WORDS[(3 * n + k) % len(WORDS)] for k in range(6 + n)))
     for n in range(9)
@@ -249,6 +250,7 @@ def test_weights_in_gguf_are_read(tmp_path: Path) -> None:
     tokenizer.save_pretrained(dense)
     wanted = local(tmp_path, dense, precision="float32", style="completion", contrast=0)
     assert said(made) == said(generate(wanted))
+    assert "<|" not in str(said(made))  # marks that the file does not call special among them
 
 
 def write_gguf(
