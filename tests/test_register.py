@@ -39,7 +39,10 @@ def corpus(tmp_path: Path) -> Corpus:
     texts = ("the ship sails", "gold and iron", "a wolf in the forest")
     return Corpus.write(
         tmp_path / "root",
-        [row | {"passage_id": f"d#{n}", "cluster": f"d#{n}", "text": text} for n, text in enumerate(texts)],
+        [
+            row | {"passage_id": f"d#{n}", "cluster": f"d#{n}", "text": text}
+            for n, text in enumerate(texts)
+        ],
     )
 
 

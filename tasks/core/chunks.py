@@ -149,7 +149,7 @@ def _chunks(part: _Part, starts: list[int]) -> Iterator[Chunk]:
 
 
 def _tidy(lines: str) -> str:
-    """Drop outer blank lines, common indentation, all but one of adjacent blank lines, and feeds."""
+    """Drop outer blank lines, common indentation, form feeds, and all but one blank line."""
     lines = lines.replace("\f", "")
     lines = re.sub(r"^\s*\n", "", lines.rstrip())
     return re.sub(r"\n{3,}", "\n\n", textwrap.dedent(lines)).strip()

@@ -16,8 +16,8 @@ STAGES = (
 )  # fmt: skip
 # A function that each stage calls when its work is nearly done and not yet signed.
 KILLED_IN = {
-    "ingest": "tasks.ingest:_select",
-    "synthesize": "tasks.synthesize:_facts",
+    "ingest": "tasks.ingest:_tell",
+    "synthesize": "tasks.synthesize:_check",
     "retrieve": "tasks.candidates:_count_found",
     "mine": "tasks.mine:_tabulate",
     "draw": "tasks.draw:describe",
