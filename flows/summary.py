@@ -94,7 +94,7 @@ def tell_scores(rows: list[Row], chosen: int) -> list[str]:
         if not shown:
             continue
         questions = len(shown[0]["values"])
-        noted = {"human": "asked by people", "synthetic": "cut out of test documents"}[origin]
+        noted = {"human": "asked by people", "synthetic": "made of test documents"}[origin]
         lines = [
             f"nDCG@10 on {questions} test questions {noted}, with 95 % intervals:", "",
             "| layer | base | tuned | recall@100 | MRR@10 | |",

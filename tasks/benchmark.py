@@ -119,7 +119,8 @@ def read_benchmark(corpus: Corpus, pairs: Pairs) -> Benchmark:
     if not queries:
         raise BurnishError(
             f"Pairs {pairs.fingerprint} hold no dev or test query, so no model can be scored. "
-            "Give judged questions, or more documents, or larger dev and test fractions."
+            "Give judged questions, or more documents, or raise --synthesize.dev-fraction and "
+            "--synthesize.test-fraction."
         )
     judged, grades = _judge(queries, passages)
     hidden = [

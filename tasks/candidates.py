@@ -1,6 +1,7 @@
 """The search for training queries: what the teacher finds, and what its scores mean."""
 
 from collections.abc import Callable, Iterator
+from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
 from .core.splits import draw
@@ -64,8 +65,12 @@ class Search:
             asked, vectors, "embedding passages with the answer hidden",
         )  # fmt: skip
         chosen = sorted(range(len(queries)), key=lambda n: draw("planted", queries[n].query_id))
+        starts = [0, *accumulate(len(query.answers) for query in queries)]
         self._planted = _score(
-            [(n, n, plant_answer(passages, queries[n])) for n in chosen[: planted]],
+            [
+                (n, n, plant_answer(passages, queries[n], self._best_answer(n, starts[n])))
+                for n in chosen[:planted]
+            ],
             asked, vectors, "embedding planted answers",
         )  # fmt: skip
 
@@ -97,6 +102,11 @@ class Search:
             "queries_with_own_document": self._found,
         }
 
+    def _best_answer(self, number: int, place: int) -> Answer:
+        """Of a judged document the passage that scores best: that is the one which answers."""
+        query = self._queries[number]
+        return query.answers[int(self._score_positives(number, [query], place).argmax())]
+
     def _score_positives(self, start: int, queries: list[AskedQuery], place: int) -> "np.ndarray":
         """Score some queries' answers in order: (their answers,) float32.
 
@@ -112,7 +122,11 @@ class Search:
             for answer in query.answers
         ]
         numbers, rows = np.array(answers, dtype=np.int64).reshape(-1, 2).T
-        scores = self._index.score(self._asked[numbers], rows[:, None])[:, 0]
+        scores = np.empty(len(rows), dtype=np.float32)
+        for begin in range(0, len(rows), ROWS_PER_BLOCK):
+            part = slice(begin, begin + ROWS_PER_BLOCK)
+            found = self._index.score(self._asked[numbers[part]], rows[part, None])
+            scores[part] = found[:, 0]
         for offset in range(len(scores)):
             scores[offset] = self._hidden.get(place + offset, scores[offset])
         return scores
@@ -150,12 +164,12 @@ def mask_answer(passages: Passages, answer: Answer) -> str:
     return mask(passages.texts[answer.row], answer.masked)
 
 
-def plant_answer(passages: Passages, query: AskedQuery) -> str:
-    """Return a text that answers the query and is in no corpus."""
+def plant_answer(passages: Passages, query: AskedQuery, answer: Answer) -> str:
+    """Return a text that answers the query as the passage does, not in its words."""
     from .core.planting import plant
 
-    answer = query.answers[0]
-    return plant(passages.texts[answer.row], answer.masked, query.query_id)
+    text = passages.texts[answer.row]
+    return plant(text, answer.masked or (query.text if query.text in text else ""), query.query_id)
 
 
 def _score(

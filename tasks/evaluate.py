@@ -103,10 +103,13 @@ def _score_layers(
     encoder = load_encoder(checkpoint.check().path)
     layers = range(encoder.layers if last_only else 1, encoder.layers + 1)
 
+    # a model that is scored at every layer later is embedded at every layer once
+    embedded = layers if name == "champion" else range(1, encoder.layers + 1)
+
     def vectors(texts: Sequence[str], kind: "Kind", what: str) -> "np.ndarray":
         return embed(
-            corpus.root, checkpoint, texts, kind, layers,
-            config.batch_tokens, f"{name}: embedding {what}", encoder=encoder,
+            corpus.root, checkpoint, texts, kind, embedded,
+            config.batch_tokens, f"{name}: embedding {what}", encoder=encoder, wanted=layers,
         )  # fmt: skip
 
     asked = vectors(benchmark.questions, "query", "queries")

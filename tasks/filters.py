@@ -29,8 +29,9 @@ class FilterConfig(Config):
     """Which made queries are set aside; people's are, only where evaluation asks the same."""
 
     copies: Literal["kept", "written", "all"] = "written"
-    """Whether queries that stand word for word in their passage are dropped: never, those that a
-    model wrote, or those cut out of the passage too, whose span is in part hidden instead."""
+    """Which queries that stand word for word in their passage are set aside: with kept none, with
+    written those that a model wrote, with all also those cut out of the passage, whose span is in
+    part hidden instead."""
     max_copied_share: float = Field(default=0.8, ge=0, le=1)
     """Share of a query's words that may stand in a row in its passage."""
     least_bits: int = Field(default=6, ge=0, le=64)

@@ -18,6 +18,7 @@ class Block(NamedTuple):
     positives: "np.ndarray"  # (queries, p), one per document
     positive_scores: "np.ndarray"
     planted_scores: "np.ndarray"  # (queries,), nan where nothing was planted
+    answers: "np.ndarray"  # (queries, a), every passage of the documents that answer
 
     def keep(self, is_kept: "np.ndarray") -> "Block":
         """Return the queries that are kept, (queries,) bool."""
@@ -38,11 +39,10 @@ def read_block(table: "pa.Table", places: Places) -> Block:
 
     lengths = pc.list_value_length(lists("passage_ids")).to_numpy()
     rows = places.find(lists("passage_ids").flatten())
+    answers = places.find(lists("positive_ids").flatten())
+    counts = pc.list_value_length(lists("positive_ids")).to_numpy()
     positives, positive_scores, own_lengths = _best_of_documents(
-        places.find(lists("positive_ids").flatten()),
-        numbers("positive_scores"),
-        pc.list_value_length(lists("positive_ids")).to_numpy(),
-        places.documents,
+        answers, numbers("positive_scores"), counts, places.documents
     )
     planted = np.full(len(table), np.nan)
     has_planted = pc.list_value_length(lists("planted_scores")).to_numpy() > 0
@@ -54,6 +54,7 @@ def read_block(table: "pa.Table", places: Places) -> Block:
         _pad(positives, own_lengths, -1),
         _pad(positive_scores, own_lengths, -np.inf),
         planted,
+        _pad(answers, counts, -1),
     )
 
 

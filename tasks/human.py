@@ -95,7 +95,8 @@ def _gather(
     for judgment in judgments:
         given: Split = judgment.split  # type: ignore[assignment]
         relevances = by_query[judgment.query_id].setdefault(given, {})
-        relevances[judgment.document_id] = judgment.relevance
+        known = relevances.get(judgment.document_id, 0)  # two documents may be one in the corpus
+        relevances[judgment.document_id] = max(known, judgment.relevance)
     questions, aside = [], []
     for query_id, by_split in by_query.items():
         split = strongest(by_split)

@@ -67,6 +67,9 @@ def _choose(
         return found[:number]
 
     evaluated = [entry for split, number in most.items() for entry in first(split, number)]
-    left = None if most_in_all is None else max(most_in_all - len(evaluated), 0)
+    if most_in_all is not None and len(evaluated) > most_in_all // 2:  # the rest is trained on
+        evaluated.sort(key=lambda e: (draw(seed, e.passage.composed), e.passage_id))
+        evaluated = evaluated[: most_in_all // 2]
+    left = None if most_in_all is None else most_in_all - len(evaluated)
     chosen = {entry.passage_id for entry in (*evaluated, *first("train", left))}
     return [entry for entry in entries if entry.passage_id in chosen]

@@ -37,8 +37,8 @@ class MineConfig(Config):
     """Ceiling of a negative's score, as a fraction of its positive's (NV-Retriever,
     arXiv:2407.15831); none leaves the best candidates as they are, answers among them."""
     is_calibrated: bool = True
-    """Count scores from the teacher's mean score of unrelated texts instead of from 0, so that the
-    ceiling means the same for every teacher."""
+    """Count scores from the mean score that the model which mines gives unrelated texts, instead
+    of from 0, so that the ceiling means the same for every model."""
     round_trip: int | None = Field(default=None, ge=1, le=2000)
     """Made queries are dropped unless the untuned teacher finds the passage they were made of
     among so many of the best (Promptagator, arXiv:2209.11755); none keeps all."""
@@ -114,6 +114,12 @@ class _Mining:
     ) -> None:
         from .core.negatives import Yield
 
+        depth = candidates.facts.get("depth", 0)
+        if earlier is None and config.round_trip and depth < config.round_trip:
+            raise BurnishError(
+                f"--mine.round-trip is {config.round_trip}, but only the best {depth} passages "
+                "were retrieved. Lower it, or raise --retrieve.depth."
+            )
         self._config, self._candidates = config, candidates
         self._background = candidates.facts["background"] if config.is_calibrated else 0.0
         self._places = read_places(corpus)
@@ -169,8 +175,8 @@ class _Mining:
         if self._config.round_trip is None:
             return block
         ranks = rank_positives(
-            block.rows, block.scores, block.positives, block.positive_scores,
-            self._places.documents,
+            block.rows, block.scores, block.positives, block.positive_scores, block.answers,
+            documents=self._places.documents, clusters=self._places.clusters,
         )  # fmt: skip
         is_asked = np.array([name in self._people for name in block.query_ids], dtype=bool)
         return self._keep(block, is_asked | (ranks <= self._config.round_trip))
@@ -199,7 +205,7 @@ class _Mining:
             block.positives, block.positive_scores, config.max_ratio, self._background
         )
         selection = select_negatives(
-            block.rows, block.scores, block.positives,
+            block.rows, block.scores, block.positives, block.answers,
             ceilings=ceilings,
             documents=self._places.documents,
             clusters=self._places.clusters,
@@ -218,7 +224,7 @@ class _Mining:
         config = self._config
         seeds = [int(2**32 * draw("random", config.seed, name)) for name in block.query_ids]
         drawn = draw_negatives(
-            block.positives, selection.unknown, selection.negatives,
+            block.answers, selection.unknown, selection.negatives,
             documents=self._places.documents,
             clusters=self._places.clusters,
             is_allowed=self._is_allowed,
@@ -245,10 +251,14 @@ class _Mining:
         floors = np.where(last >= 0, kept, -np.inf)
         naive = block.scores[places][:, min(count, block.rows.shape[1]) - 1]
         rivals = find_rivals(
-            block.rows[places], block.scores[places], block.positives[places],
-            self._places.documents,
+            block.rows[places], block.scores[places], block.answers[places],
+            documents=self._places.documents, clusters=self._places.clusters,
         )  # fmt: skip
-        planted = block.planted_scores[places], ceilings[places], floors, naive, rivals
+        chances = np.ones(len(places))
+        if self._config.choice == "sampled":  # of all that qualify, the planted one too
+            floors = np.full(len(places), -np.inf)
+            chances = np.minimum(1, count / (selection.eligible[places] + 1))
+        planted = block.planted_scores[places], ceilings[places], floors, naive, rivals, chances
         self._seen.planted.append(planted)
 
     def _judge_planted(self) -> "Planted":
@@ -258,7 +268,7 @@ class _Mining:
 
         columns = [np.concatenate(parts) for parts in zip(*self._seen.planted, strict=True)]
         return judge_planted(
-            *(columns or [np.empty(0)] * 5),
+            *(columns or [np.empty(0)] * 6),
             queries=self._seen.queries,
             kept=self._seen.counts.kept,
         )

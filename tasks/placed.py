@@ -60,7 +60,8 @@ def place(
         BurnishError: judgments or clicks name no document of the corpus.
     """
     ids = list(dict.fromkeys(entry.document_id for entry in entries))
-    known, twins = set(ids), find_twins(corpus, ids)
+    known = set(ids)
+    twins = find_twins(corpus, known)
     judged, unread = read_questions(
         listing, corpus.root, known, twins, use_train=use_train, weight=human_weight
     )

@@ -23,12 +23,13 @@ class RetrieveConfig(Config):
     """How the passages are found that negatives are chosen from."""
 
     depth: int = Field(default=100, ge=1, le=2000)
-    """Passages retrieved per query: ten times what is kept, since most rules take some away."""
+    """Passages retrieved per query: many times what is kept, since most rules take some away."""
     index: Literal["auto", "flat", "ivf"] = "auto"
-    """flat looks at all passages, ivf at those in cells near the query; auto at all, but on a CPU
-    where there are very many. Which it was, and what it finds of the exact best, is told."""
+    """flat looks at all passages, ivf at those in cells near the query; auto is flat, but ivf on a
+    CPU beyond exact_passages. The facts tell which it was, and what share of the exact best ivf
+    finds."""
     exact_passages: int = Field(default=1_000_000, ge=1)
-    """Up to so many passages auto looks at all of them."""
+    """Most passages of which auto looks at all on a CPU."""
     planted: int = Field(default=256, ge=0)
     """Queries for which a text known to answer is planted, to see what mining would make of it."""
     batch_tokens: int | None = Field(default=None, ge=1)
@@ -66,7 +67,8 @@ def retrieve(
     if not queries:
         raise BurnishError(
             f"Pairs {pairs.fingerprint} hold no training query, so there is nothing to learn from. "
-            "Give more documents, or lower the dev and test fractions."
+            "Give more documents, or lower --synthesize.dev-fraction and "
+            "--synthesize.test-fraction."
         )
     encoder = load_encoder(teacher.check().path)
     work: dict[str, int] = {}

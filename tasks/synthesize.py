@@ -14,6 +14,7 @@ from .clicked import ClickConfig
 from .config import Config
 from .contracts import BurnishError, Corpus, Pairs, batched_rows
 from .core.few_shot import choose_examples
+from .core.filters import find_evaluated
 from .core.pairs import Entry, Pair, check_apart, pair_questions
 from .core.questions import Aside
 from .core.reading import Passage
@@ -80,11 +81,19 @@ class SynthesizeConfig(Config):
 
 
 @stage
-def synthesize(corpus: Corpus, listing: Listing, config: SynthesizeConfig) -> Pairs:
+def synthesize(
+    corpus: Corpus, listing: Listing, config: SynthesizeConfig, author: str = ""
+) -> Pairs:
     """Pair queries with the passages that answer them.
 
     Splits are by document and near-duplicate cluster: what evaluation asks for is never trained
     on, nor is what says nearly the same; of passages that stand in several splits no query is made.
+
+    Args:
+        corpus: Passages.
+        listing: Where people's questions and clicks are.
+        config: Settings.
+        author: From `identify_author`; another one, other queries.
 
     Raises:
         BurnishError: judgments or clicks name no document of the corpus, the endpoint gives out,
@@ -99,8 +108,9 @@ def synthesize(corpus: Corpus, listing: Listing, config: SynthesizeConfig) -> Pa
     asked, unanswered = pair_questions(placed.questions, entries, placed.straddling)
     texts = {entry.passage_id: entry.passage.composed for entry in entries}
     vocabulary = _count(corpus.root, entries)
+    barred = find_evaluated(asked)  # no model is to see what evaluation asks
     examples = choose_examples(
-        asked, texts, vocabulary,
+        [pair for pair in asked if pair.query_id not in barred], texts, vocabulary,
         passages=config.human_examples, queries=EXAMPLE_QUERIES, seed=config.seed,
     )  # fmt: skip
     generator = _generator(config, corpus.root, vocabulary, examples)
@@ -121,6 +131,16 @@ def synthesize(corpus: Corpus, listing: Listing, config: SynthesizeConfig) -> Pa
     logger.info("%s", summarize(facts))
     rejects = [reject._asdict() for reject in aside]
     return Pairs.write(corpus.root, _table(pairs), facts=facts, rejects=rejects)
+
+
+def identify_author(config: SynthesizeConfig) -> str:
+    """Hash what decides queries and is not in the settings: the files of a local model."""
+    if config.generator != "local" or not config.local.model:
+        return ""
+    from .generators.local_model import find_model
+
+    local = config.local
+    return find_model(local.model, local.gguf_file, local.precision, local.device).fingerprint
 
 
 def _read(corpus: Corpus) -> list[Entry]:
@@ -176,7 +196,8 @@ def _check(pairs: Sequence[Pair], aside: Iterable[Aside]) -> None:
     if not any(pair.split == "dev" for pair in pairs):
         raise BurnishError(
             "No query is left to choose a layer by: the dev split is empty. Give more documents "
-            "(8 at the least), or questions in qrels/dev.tsv, or a dev_fraction above 0."
+            "(8 at the least), or questions in qrels/dev.tsv, or a "
+            "--synthesize.dev-fraction above 0."
         )
 
 

@@ -45,7 +45,7 @@ class TrainConfig(Config):
     temperature: float = Field(default=0.05, gt=0)
     """Divides the cosines in InfoNCE; .05 is sentence-transformers' scale of 20."""
     blend: float = Field(default=0.7, gt=0, le=1)
-    """Share of the way from the base's weights to the polished ones that is gone; below 1 less is
+    """Share of the way from the base's weights to the polished ones that is taken; below 1 less is
     forgotten of what the base knew (WiSE-FT, arXiv:2109.01903)."""
     exit_weight: float = Field(default=0.05, ge=0)
     """In the polish, weight of the other exits' own loss beside the last layer's."""
@@ -55,13 +55,14 @@ class TrainConfig(Config):
     """After the polish: times every text is seen while the exits learn to embed as the last layer
     does; 0 leaves it out. More epochs make earlier layers worth keeping."""
     exit_learning_rate: float = Field(default=2e-4, gt=0, le=1e-2)
-    """Highest learning rate then; the exits start far away, so it is higher."""
+    """Highest learning rate while the exits are taught; they start far away, so it is higher."""
     exit_texts_per_batch: int = Field(default=32, ge=1)
-    """Texts per step then."""
+    """Texts per step while the exits are taught."""
     exit_max_tokens: int = Field(default=96, ge=8)
-    """Texts are cut to this many tokens then."""
+    """Texts are cut to this many tokens while the exits are taught."""
     anchor_weight: float = Field(default=30.0, ge=0)
-    """How firmly the last layer is held to what it was then; each other exit weighs 1."""
+    """How firmly the last layer is held to what the polish made of it while the exits are taught;
+    each other exit weighs 1."""
     max_tokens: int = Field(default=160, ge=8)
     """Longer passages are cut to this many tokens in training (not in evaluation)."""
     warmup_share: float = Field(default=0.1, ge=0, lt=1)
@@ -101,7 +102,8 @@ def train(
     if len(by_passage) < 2:
         raise BurnishError(
             f"Only {len(by_passage)} passages of the train split have a query; at least 2 are "
-            "needed. Give more documents, or lower the share of dev and test."
+            "needed. Give more documents, lower --synthesize.dev-fraction and "
+            "--synthesize.test-fraction, or leave out --mine.round-trip."
         )
     key = fingerprint(
         triplets.fingerprint, pairs.fingerprint, corpus.fingerprint, base.fingerprint,

@@ -19,7 +19,7 @@ def test_packages_are_this_repositorys(package: str) -> None:
     assert Path(spec.origin).is_relative_to(ROOT)
 
 
-def test_the_top_level_holds_what_the_design_says() -> None:
+def test_the_top_level_holds_what_belongs_there() -> None:
     names = {path.name for path in ROOT.iterdir() if not path.name.startswith(".")}
     known = {"pyproject.toml", "flows", "tasks", "tests", "deployments", "README.md"}
     assert {name for name in names if not name.endswith(".egg-info")} - {"build"} == known

@@ -53,7 +53,7 @@ def candidates(
         "positive_scores": list(positives.values()),
         "planted_scores": [] if planted is None else [planted],
     }
-    return Candidates.write(corpus.root, [row], facts={"background": 0.0})
+    return Candidates.write(corpus.root, [row], facts={"background": 0.0, "depth": 10})
 
 
 FOUND = {
@@ -199,3 +199,23 @@ def test_a_planted_answer_tells_what_would_become_of_one(
         "planted": 1, "spared": spared, "as_negatives": as_negatives,
         "as_naive_negatives": as_naive_negatives,
     }  # fmt: skip
+
+
+def test_a_near_copy_of_any_passage_that_answers_is_no_negative(corpus: Corpus) -> None:
+    """The document's second passage is trained on; a copy of its first is elsewhere."""
+    (row,) = run(corpus, {"answer#0": 0.20, "answer#1": 0.79}).read().to_pylist()
+    assert row["passage_id"] == "answer#1"
+    assert "copy#0" not in row["negative_ids"]
+    assert "copy#0" in row["unknown_ids"]
+
+
+def test_a_round_trip_beyond_what_was_retrieved_is_an_error(corpus: Corpus) -> None:
+    with pytest.raises(BurnishError, match="only the best 10 passages were retrieved"):
+        run(corpus, {"answer#0": 0.80}, round_trip=11)
+
+
+def test_where_negatives_are_drawn_a_planted_answer_is_drawn_as_seldom(corpus: Corpus) -> None:
+    """Three candidates qualify beside it and one is drawn: it would be, once in four."""
+    config = {"choice": "sampled", "negatives_per_query": 1}
+    facts = run(corpus, {"answer#0": 0.80}, planted=0.3, **config).facts
+    assert facts["planted"]["as_negatives"] == 0.25

@@ -61,7 +61,9 @@ class Cells:
             if not len(rows):
                 continue
             some = askers[begin:end]
-            found, scores = searcher.best(queries[some], vectors[rows], min(fetched, len(rows)))
+            found, scores = searcher.best(
+                queries[some], vectors[rows], min(fetched, len(rows), searcher.most or fetched)
+            )
             part = lists.pick(some)
             keep_best(part, rows[found], scores)
             lists.replace(some, part)

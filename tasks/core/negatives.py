@@ -48,11 +48,13 @@ class Selection:
     Attributes:
         negatives: (queries, count) passages, -1 where there are fewer.
         unknown: (queries, k) passages, best first, -1 where there are fewer.
+        eligible: (queries,) how many candidates qualified.
         counts: What became of the candidates.
     """
 
     negatives: Rows
     unknown: Rows
+    eligible: Rows
     counts: Yield
 
 
@@ -60,6 +62,7 @@ def select_negatives(
     candidates: Rows,
     scores: Values,
     positives: Rows,
+    answers: Rows,
     *,
     ceilings: Draws,
     documents: Rows,
@@ -81,7 +84,8 @@ def select_negatives(
     Args:
         candidates: (queries, k) passages, best first, -1 where there are fewer.
         scores: (queries, k) the teacher's scores of them.
-        positives: (queries, p) the passages that answer each query, -1 where there are fewer.
+        positives: (queries, p) the passages each query is trained on, -1 where there are fewer.
+        answers: (queries, a) all passages that may answer it, these among them.
         ceilings: (queries,) the highest score of a negative, from `find_ceilings`.
         documents: (passages,) document of each passage.
         clusters: (passages,) a number for each cluster of near-duplicates.
@@ -95,7 +99,7 @@ def select_negatives(
 
     >>> selection = select_negatives(
     ...     np.array([[0, 1, 2, 3]]), np.array([[0.9, 0.89, 0.6, 0.5]], dtype=np.float32),
-    ...     np.array([[0]]), ceilings=np.array([0.855]), documents=np.arange(4),
+    ...     np.array([[0]]), np.array([[0]]), ceilings=np.array([0.855]), documents=np.arange(4),
     ...     clusters=np.arange(4), is_allowed=np.ones(4, dtype=bool), count=1)
     >>> selection.negatives, selection.unknown
     (array([[2]]), array([[ 1, -1, -1, -1]]))
@@ -103,7 +107,7 @@ def select_negatives(
     is_candidate = candidates != EMPTY
     is_own = _shares(candidates, positives, documents)
     is_held_out = ~is_allowed[candidates]
-    is_near = _shares(candidates, positives, clusters)
+    is_near = _shares(candidates, answers, clusters)
     is_above = scores > ceilings[:, None]
 
     is_eligible = is_candidate & ~(is_own | is_held_out | is_near | is_above)
@@ -130,7 +134,8 @@ def select_negatives(
         spare=int(np.count_nonzero(left) - kept.sum()),
         short=int(np.count_nonzero(kept < count)),
     )
-    return Selection(negatives, _first(candidates, is_unknown, candidates.shape[1]), counts)
+    unknown = _first(candidates, is_unknown, candidates.shape[1])
+    return Selection(negatives, unknown, np.count_nonzero(is_eligible, axis=1), counts)
 
 
 def find_ceilings(
@@ -171,34 +176,47 @@ def find_ceilings(
 
 
 def rank_positives(
-    candidates: Rows, scores: Values, positives: Rows, positive_scores: Values, documents: Rows
+    candidates: Rows,
+    scores: Values,
+    positives: Rows,
+    positive_scores: Values,
+    answers: Rows,
+    *,
+    documents: Rows,
+    clusters: Rows,
 ) -> Rows:
-    """Return the rank, from 1, of each query's best positive among other documents' passages.
+    """Return the rank, from 1, of each query's best positive among passages that may not answer.
 
-    Where all k candidates score higher the rank is at least k + 1, and k + 1 is returned.
+    Where it scores below all k candidates nothing is known but that, and k + 1 is returned.
 
     Args:
         candidates: (queries, k) passages, best first, -1 where there are fewer.
         scores: (queries, k) the teacher's scores of them.
         positives: (queries, p) the passages that answer each query, -1 where there are fewer.
         positive_scores: (queries, p) the teacher's scores of them.
+        answers: (queries, a) all passages that may answer.
         documents: (passages,) document of each passage.
+        clusters: (passages,) a number for each cluster of near-duplicates.
     """
     best = np.where(positives == EMPTY, -np.inf, positive_scores).max(axis=1)
-    is_other = (candidates != EMPTY) & ~_shares(candidates, positives, documents)
-    ranks: Rows = 1 + np.count_nonzero(is_other & (scores > best[:, None]), axis=1)
+    is_other = _is_other(candidates, answers, documents, clusters)
+    better = 1 + np.count_nonzero(is_other & (scores > best[:, None]), axis=1)
+    is_beyond = (candidates[:, -1:] != EMPTY).any(axis=1) & (best < scores[:, -1:].max(axis=1))
+    ranks: Rows = np.where(is_beyond, candidates.shape[1] + 1, better)
     return ranks
 
 
-def find_rivals(candidates: Rows, scores: Values, positives: Rows, documents: Rows) -> Draws:
-    """Return the score of the best candidate of a document without a positive, (queries,)."""
-    is_other = (candidates != EMPTY) & ~_shares(candidates, positives, documents)
+def find_rivals(
+    candidates: Rows, scores: Values, answers: Rows, *, documents: Rows, clusters: Rows
+) -> Draws:
+    """Return the score of the best candidate that is not known to answer, (queries,)."""
+    is_other = _is_other(candidates, answers, documents, clusters)
     rivals: Draws = np.where(is_other, scores, -np.inf).max(axis=1, initial=-np.inf)
     return rivals
 
 
 def draw_negatives(
-    positives: Rows,
+    answers: Rows,
     unknown: Rows,
     taken: Rows,
     *,
@@ -210,11 +228,11 @@ def draw_negatives(
 ) -> Rows:
     """Draw passages at random for each query: (queries, count), -1 where there are fewer.
 
-    None may answer as far as is known: none of a positive's document or cluster, none that is
+    None may answer as far as is known: none of an answer's document or cluster, none that is
     unknown; and none that is a negative already.
 
     Args:
-        positives: (queries, p) the passages that answer each query, -1 where there are fewer.
+        answers: (queries, a) all passages that may answer each query, -1 where there are fewer.
         unknown: (queries, k) passages that may answer, -1 where there are fewer.
         taken: (queries, n) negatives there are, -1 where there are fewer.
         documents: (passages,) document of each passage.
@@ -224,9 +242,9 @@ def draw_negatives(
         seeds: (queries,) decides each query's draw, whatever the others are.
     """
     allowed = np.flatnonzero(is_allowed)
-    drawn = np.full((len(positives), count), EMPTY, dtype=np.int64)
-    for query, seed in enumerate(seeds):
-        own = positives[query][positives[query] != EMPTY]
+    drawn = np.full((len(answers), count), EMPTY, dtype=np.int64)
+    for query, seed in enumerate(seeds if count else ()):
+        own = answers[query][answers[query] != EMPTY]
         barred = np.concatenate([unknown[query], taken[query]])
         # some that are drawn are barred: mostly a few, in a corpus of one large document nearly all
         for most in (min(len(allowed), count + len(barred) + 16), len(allowed)):
@@ -239,6 +257,13 @@ def draw_negatives(
                 break
         drawn[query, : len(good)] = good
     return drawn
+
+
+def _is_other(candidates: Rows, answers: Rows, documents: Rows, clusters: Rows) -> Flags:
+    """Tell which candidates are neither of an answer's document nor its near-duplicate."""
+    is_known = _shares(candidates, answers, documents) | _shares(candidates, answers, clusters)
+    is_other: Flags = (candidates != EMPTY) & ~is_known
+    return is_other
 
 
 def _shares(candidates: Rows, positives: Rows, labels: Rows) -> Flags:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+import numpy as np
 import sentencex
 
 from .negatives import Draws, Flags
@@ -61,6 +62,7 @@ def judge_planted(
     floors: Draws,
     naive_floors: Draws,
     rivals: Draws,
+    chances: Draws,
     *,
     queries: int,
     kept: int,
@@ -82,13 +84,15 @@ def judge_planted(
         floors: (planted,) score of the weakest negative kept, -inf where there were too few.
         naive_floors: (planted,) the same for the best candidates, whatever they are.
         rivals: (planted,) score of the best passage of a document that has no known answer.
+        chances: (planted,) probability that a candidate which qualifies is taken: 1, or less
+            where negatives are drawn.
         queries: Queries mined for.
         kept: Negatives kept for all of them.
     """
     if not len(planted):
         return Planted(0, 0.0, 0.0, 0.0, 0.0, 0.0)
     is_spared: Flags = planted > ceilings
-    pushed = float((~is_spared & (planted >= floors)).mean())
+    pushed = float(np.where(~is_spared & (planted >= floors), chances, 0.0).mean())
     first = max(float((planted > rivals).mean()), 1 / len(planted))
     hidden = 1 / first - 1
     return Planted(

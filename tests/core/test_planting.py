@@ -34,7 +34,7 @@ def mined(hidden: int, max_ratio: float | None) -> tuple[float, float]:
     positives = names[:, -1:]
     ceilings = find_ceilings(positives, known[:, None].astype(np.float32), max_ratio)
     selection = select_negatives(
-        found, scores, positives, ceilings=ceilings, documents=np.arange(names.size),
+        found, scores, positives, positives, ceilings=ceilings, documents=np.arange(names.size),
         clusters=np.arange(names.size), is_allowed=np.ones(names.size, dtype=bool), count=COUNT,
     )  # fmt: skip
     truth = float(is_answer[selection.negatives].mean())
@@ -47,7 +47,7 @@ def estimate(
 ) -> float:  # fmt: skip
     floors = scores[found == selection.negatives[:, -1:]]
     result = judge_planted(
-        planted, ceilings, floors, scores[:, COUNT - 1], scores[:, 0],
+        planted, ceilings, floors, scores[:, COUNT - 1], scores[:, 0], np.ones(QUERIES),
         queries=QUERIES, kept=selection.counts.kept,
     )  # fmt: skip
     assert result.as_negatives <= result.as_naive_negatives

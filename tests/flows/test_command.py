@@ -31,6 +31,12 @@ def test_help_names_every_setting_without_importing_what_is_heavy() -> None:
         assert told in ended.stdout
 
 
+def test_the_module_tells_as_much_as_the_command() -> None:
+    command = [sys.executable, "-m", "flows.retrain", "--help"]
+    ended = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert "Folder of judged questions" in ended.stdout
+
+
 @pytest.mark.parametrize(
     ("option", "told"),
     [
@@ -64,6 +70,12 @@ def test_a_comma_in_a_source_is_part_of_its_name(
     parsed = parse(["retrain", *arguments])
     assert isinstance(parsed, RetrainConfig)
     assert parsed.sources == sources
+
+
+def test_none_empties_an_option() -> None:
+    parsed = parse(["retrain", "--mine.max-ratio", "none"])
+    assert isinstance(parsed, RetrainConfig)
+    assert parsed.mine.max_ratio is None
 
 
 def test_a_missing_folder(
