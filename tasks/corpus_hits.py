@@ -1,5 +1,6 @@
 """The hits of many queries among one set of passages, on disk."""
 
+import contextlib
 import json
 import shutil
 import uuid
@@ -59,12 +60,9 @@ class CorpusHits:
 
     def find_last(self) -> "CorpusHits | None":
         """Return those of the last corpus that was searched, if most passages are the same."""
-        files = sorted(
-            self._parts.folder.parent.glob(f"*/{PASSAGES}"), key=lambda file: -file.stat().st_mtime
-        )
-        if not files:
+        keys = next(filter(None, map(_read, self._list())), None)
+        if keys is None:
             return None
-        keys = files[0].read_bytes()
         count = len(keys) // KEY.byte_width
         passages = pa.Array.from_buffers(KEY, count, [None, pa.py_buffer(keys)])
         known = pc.sum(pc.is_in(self.passages, value_set=passages)).as_py() or 0
@@ -138,15 +136,28 @@ class CorpusHits:
             folder.mkdir(parents=True, exist_ok=True)
             _replace(folder / FACTS, json.dumps(told).encode())
             _replace(folder / PASSAGES, self.passages.buffers()[1] or b"")
-        files = folder.parent.glob(f"*/{PASSAGES}")
-        for past in sorted(files, key=lambda file: -file.stat().st_mtime)[KEPT:]:
+        for past in self._list()[KEPT:]:
             shutil.rmtree(past.parent, ignore_errors=True)
         return told
+
+    def _list(self) -> list[Path]:
+        """Return the keys of all corpora, the last first; another run may remove some meanwhile."""
+        found = []
+        for file in self._parts.folder.parent.glob(f"*/{PASSAGES}"):
+            with contextlib.suppress(FileNotFoundError):
+                found.append((-file.stat().st_mtime, file))
+        return [file for _, file in sorted(found)]
 
     def _read_facts(self) -> dict[str, object]:
         file = self._parts.folder / FACTS
         facts: dict[str, object] = json.loads(file.read_text()) if file.exists() else {}
         return facts
+
+
+def _read(file: Path) -> bytes:
+    with contextlib.suppress(FileNotFoundError):
+        return file.read_bytes()
+    return b""
 
 
 def _replace(file: Path, content: bytes) -> None:

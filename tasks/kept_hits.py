@@ -101,7 +101,8 @@ class KeptHits:
         fresh, stale = missing[old[missing] < 0], missing[old[missing] >= 0]
         self.work = {"known": len(keys) - len(missing), "updated": 0, "searched": 0}
         advance(self.work["known"])
-        index.prepare(asked.vectors, fresh, k)
+        # those known since a kill count too: how many, and which, decide how they are searched
+        index.prepare(asked.vectors, np.flatnonzero(old < 0) if len(fresh) else fresh, k)
         for some in _parts(fresh, index.queries_at_once(k)):
             places[some] = current.append(keys, some, index.find(asked.vectors[some], k))
             self._count(0, len(some), advance)

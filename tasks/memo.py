@@ -11,7 +11,8 @@ from .parts import Parts
 if TYPE_CHECKING:
     import numpy as np
 
-BLOCK_ITEMS = 65536  # results put in order at once: their texts stay below Arrow's 2 GiB
+BLOCK_ITEMS = 65536  # results put in order at once
+BLOCK_BYTES = 1 << 28  # of them, far below the 2 GiB that Arrow's texts can have
 
 
 class Memo:
@@ -63,24 +64,54 @@ class Memo:
         for start in range(0, len(missing), part_items):
             numbers = missing[start : start + part_items]
             asked = [keys[number] for number in numbers]
-            values = pa.array(list(compute([items[key] for key in asked])), self._schema[1].type)
-            table = pa.table({"key": asked, "value": values}, schema=self._schema)
-            rows[numbers] = parts.append(table)
-            self.computed += len(asked)
-            advance(len(asked))
+            done = 0
+            for values in self._bounded(compute([items[key] for key in asked])):
+                some = slice(done, done + len(values))
+                table = pa.table({"key": asked[some], "value": values}, schema=self._schema)
+                rows[numbers[some]] = parts.append(table)
+                done += len(values)
+                self.computed += len(values)
+                advance(len(values))
+            if done != len(asked):
+                raise ValueError(f"{done} results were computed where {len(asked)} are wanted")
         return self._read(parts, rows)
 
+    def _bounded(self, results: "Iterator[Any] | Sequence[Any]") -> Iterator[pa.Array]:
+        """Gather results into arrays of at most `BLOCK_BYTES`, or of a single one."""
+        pieces: list[pa.Array] = []
+        held = 0
+        for result in results:
+            piece = pa.array([result], self._schema[1].type)
+            if pieces and held + piece.nbytes > BLOCK_BYTES:
+                yield pa.concat_arrays(pieces)
+                pieces, held = [], 0
+            pieces.append(piece)
+            held += piece.nbytes
+        if pieces:
+            yield pa.concat_arrays(pieces)
+
     def _read(self, parts: Parts, rows: "np.ndarray") -> pa.ChunkedArray:
+        blocks: list[pa.Array] = []
+        for start in range(0, len(rows), BLOCK_ITEMS):
+            blocks += self._read_block(parts, rows[start : start + BLOCK_ITEMS])
+        return pa.chunked_array(blocks, self._schema[1].type)
+
+    def _read_block(self, parts: Parts, rows: "np.ndarray") -> list[pa.Array]:
         import numpy as np
 
-        kind = self._schema[1].type
-        blocks = []
-        for start in range(0, len(rows), BLOCK_ITEMS):
-            visits = [
-                (visit.asked, visit.table.column("value").take(pa.array(visit.rows)))
-                for visit in parts.visit(rows[start : start + BLOCK_ITEMS])
-            ]
-            order = np.argsort(np.concatenate([asked for asked, _ in visits]))
-            pieces = [chunk for _, values in visits for chunk in values.chunks]
-            blocks.append(pa.concat_arrays(pieces).take(pa.array(order)))
-        return pa.chunked_array(blocks, kind)
+        visits = []
+        size = 0
+        for visit in parts.visit(rows):
+            values = visit.table.column("value").take(pa.array(visit.rows))
+            size += values.nbytes
+            if size > BLOCK_BYTES and len(rows) > 1:
+                visits.clear()
+                half = len(rows) // 2
+                return [
+                    *self._read_block(parts, rows[:half]),
+                    *self._read_block(parts, rows[half:]),
+                ]
+            visits.append((visit.asked, values))
+        order = np.argsort(np.concatenate([asked for asked, _ in visits]))
+        pieces = [chunk for _, values in visits for chunk in values.chunks]
+        return [pa.concat_arrays(pieces).take(pa.array(order))]

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+AT_ONCE_CHARACTERS = 1 << 22  # of documents cut together; their tokens take 50 times as many bytes
 CHUNKS = pa.list_(
     pa.struct([(name, pa.string()) for name in ("title", "section", "text", "position")])
 )
@@ -85,13 +86,29 @@ def _fill(
     special = tokenizer.num_special_tokens_to_add(False) + len(locate([prompt])[0])
 
     def compute(documents: list[Document]) -> Iterator[list[dict[str, str]]]:
-        found = chunks.split(documents, locate, max_tokens=bound, special_tokens=special)
-        return ([vars(chunk) for chunk in chunked] for chunked in found)
+        for some in _bounded(documents):
+            found = chunks.split(some, locate, max_tokens=bound, special_tokens=special)
+            yield from ([vars(chunk) for chunk in chunked] for chunked in found)
 
     memo = Memo(base.root, "chunks", settings, CHUNKS)
     with progress("ingest", len(items), "documents") as advance:
         results = memo.fill(items, compute, advance=advance).to_pylist()
     return dict(zip(items, results, strict=True)), memo.computed
+
+
+def _bounded(documents: Sequence[Document]) -> Iterator[list[Document]]:
+    """Group documents by what the tokenizer may hold of them at once."""
+    group: list[Document] = []
+    held = 0
+    for document in documents:
+        size = sum(len(section.text) for section in document.sections)
+        if group and held + size > AT_ONCE_CHARACTERS:
+            yield group
+            group, held = [], 0
+        group.append(document)
+        held += size
+    if group:
+        yield group
 
 
 def _key(document: Document) -> str:

@@ -59,6 +59,8 @@ class Index:
         self.vectors = flat.vectors
         self.facts: dict[str, object] = {}
         self.settings: dict[str, object] = {"index": kind, "exact_vectors": exact_vectors}
+        if kind == "auto" and len(flat.vectors) > exact_vectors:
+            self.settings["device"] = flat.searcher.device  # all are exact on a GPU alone
         self._flat = flat
         self._kind = kind
         self._exact_vectors = exact_vectors

@@ -29,6 +29,10 @@ _CHARACTERS = {
     qn("w:noBreakHyphen"): "-",
     qn("w:lastRenderedPageBreak"): "\f",
 }
+_NOTES = {
+    RELATIONSHIP_TYPE.FOOTNOTES: qn("w:footnoteReference"),
+    RELATIONSHIP_TYPE.ENDNOTES: qn("w:endnoteReference"),
+}
 # Old places of moved text, a second form of the same drawing, and settings.
 _HIDDEN = {qn("w:moveFrom"), qn("w:del"), qn("w:pPr"), qn("w:rPr")} | {
     "{http://schemas.openxmlformats.org/markup-compatibility/2006}Fallback"
@@ -87,7 +91,8 @@ class _Reader:
         bullet = next(paragraph.iter(qn("w:numPr")), None) is not None or any(
             name.startswith("List ") for name in styles
         )
-        marks = [mark.get(qn("w:id")) for mark in paragraph.iter(qn("w:footnoteReference"))]
+        found = paragraph.iter(*_NOTES.values())
+        marks = [(mark.tag, mark.get(qn("w:id"))) for mark in found]
         notes = [self._notes[mark] for mark in marks if mark in self._notes]
         self._add("\n".join([f"- {text}" if bullet and text.strip() else text, *notes]))
 
@@ -177,14 +182,14 @@ def _text_of(paragraph: Any) -> str:  # noqa: ANN401
     return "".join(parts)
 
 
-def _read_notes(document: Document) -> dict[str, str]:
-    """Return the text of each footnote by its number."""
+def _read_notes(document: Document) -> dict[tuple[str, str], str]:
+    """Return the text of each footnote and endnote by its mark and number."""
+    notes: dict[tuple[str, str], str] = {}
     for relation in document.part.rels.values():
-        if relation.reltype == RELATIONSHIP_TYPE.FOOTNOTES and not relation.is_external:
+        if relation.reltype in _NOTES and not relation.is_external:
             parser = etree.XMLParser(resolve_entities=False, no_network=True)
             root = etree.fromstring(relation.target_part.blob, parser)
-            return {
-                note.get(qn("w:id")): " ".join(map(_text_of, note.iter(qn("w:p")))).strip()
-                for note in root.iter(qn("w:footnote"))
-            }
-    return {}
+            for note in root.iter(qn("w:footnote"), qn("w:endnote")):
+                text = " ".join(map(_text_of, note.iter(qn("w:p")))).strip()
+                notes[_NOTES[relation.reltype], note.get(qn("w:id"))] = text
+    return notes

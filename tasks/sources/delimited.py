@@ -36,7 +36,7 @@ def read_delimited(
         if not line.problem and not line.text.strip():
             continue
         separator = separator or max(SEPARATORS, key=line.text.count)
-        row = line.problem or _parse(line, source, separator)
+        row = line.problem or _parse(line, source, separator, len(names))
         if isinstance(row, str):
             yield line.number, row
         elif not names:
@@ -76,10 +76,13 @@ class _Source:
         self._returned.extendleft(reversed(taken))
 
 
-def _parse(line: Line, source: _Source, separator: str) -> list[str] | str:
+def _parse(line: Line, source: _Source, separator: str, columns: int) -> list[str] | str:
     taken: list[Line] = []
     try:
-        return next(csv.reader(source.follow(line, taken), delimiter=separator, strict=True))
+        row = next(csv.reader(source.follow(line, taken), delimiter=separator, strict=True))
+        if taken and columns and len(row) != columns:  # the quotation joins what are rows
+            raise csv.Error(f"columns are {len(row)} where {columns} are wanted")
+        return row
     except (csv.Error, StopIteration) as error:
         source.give_back(taken)
         if separator == "\t":

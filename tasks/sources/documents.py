@@ -9,7 +9,7 @@ from typing import Any
 
 from ..core.text import Document, Reject, Section
 from .files import File, Page, title_of
-from .listing import Listing, open_inventory, open_source
+from .listing import Listing, open_inventory, open_source, renew_doubt
 from .parsed import PASSED, parse_pages
 
 logger = logging.getLogger(__name__)
@@ -45,12 +45,16 @@ def read_documents(
         else:
             rejects.append(item)
     work["rows"] = len(documents)
+    has_passed = False
     for page, parsed in parse_pages(pages, listing.max_file_bytes, root, work):
         built = _build(page.file, parsed, work)
+        has_passed = has_passed or parsed["problem"].startswith(PASSED)
         if isinstance(built, Document):
             documents.append(built)
         else:
             rejects.append(built)
+    if has_passed:
+        renew_doubt(root)
     work["listed"] = len(pages) + work["rows"]
     logger.info("sources: %s", ", ".join(f"{count} {what}" for what, count in work.items()))
     return sorted(documents, key=lambda document: document.document_id), rejects, dict(work)

@@ -23,6 +23,7 @@ _MARKS = {
 }
 # HTML's and XML's own words for it, and Python's (PEP 263).
 _DECLARED = re.compile(rb"(?:charset|coding|encoding)\s*[:=]\s*[\"']?([-\w.]+)")
+_DECLARES = b"charset encoding"
 # Most used first (W3Techs); what looks equally good is taken in this order.
 _MOST_USED_FIRST = ("cp1252", "cp1251", "cp1250", "cp1254", "cp1253", "cp1255", "cp1256", "cp1257")
 _MULTIBYTE = ("cp932", "euc_jp", "gb18030", "big5", "cp949")
@@ -155,7 +156,8 @@ def _is_damaged_utf8(content: bytes) -> bool:
 
 def _decodes(content: bytes, encoding: str) -> bool:
     try:
-        codecs.lookup(encoding)
+        if _DECLARES.decode(encoding) != _DECLARES.decode("ascii"):
+            return False  # UTF-16, which the declaration itself is not written in
         content.decode(encoding)
     except (LookupError, ValueError):  # unknown, no text encoding, or not in it
         return False

@@ -18,12 +18,13 @@ if TYPE_CHECKING:
 
 PREFIX = "hf:"
 OPTIONS = frozenset({"config", "split", "revision"})
-_SAVED = {"state.json", "dataset_dict.json"}  # by `save_to_disk`, of one split and of several
+# By `save_to_disk`, of one split and of several.
+_SAVED = (("state.json", "dataset_info.json"), ("dataset_dict.json",))
 
 
 def is_saved(folder: Path) -> bool:
     """Tell whether a folder was written by `save_to_disk`."""
-    return any((folder / name).is_file() for name in _SAVED)
+    return any(all((folder / name).is_file() for name in names) for names in _SAVED)
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,6 @@
 
 import hashlib
 import os
-import shutil
 import tempfile
 import time
 import uuid
@@ -105,14 +104,16 @@ class Inventory:
         file = folder / fingerprint(version)
         if not file.exists():
             with writable(root):
-                unfinished = folder.with_name(f"{folder.name}.{uuid.uuid4().hex}")
-                unfinished.mkdir(parents=True)
+                folder.mkdir(parents=True, exist_ok=True)
+                unfinished = folder / f"{uuid.uuid4().hex}.unfinished"
                 try:
-                    write(unfinished / file.name)
-                    shutil.rmtree(folder, ignore_errors=True)
-                    unfinished.rename(folder)
+                    write(unfinished)
+                    unfinished.replace(file)  # another run may have made the same
                 finally:
-                    shutil.rmtree(unfinished, ignore_errors=True)
+                    unfinished.unlink(missing_ok=True)
+                for past in folder.iterdir():
+                    if past != file and past.suffix != ".unfinished":
+                        past.unlink(missing_ok=True)
         return file
 
     @cached_property

@@ -2,13 +2,14 @@
 
 import logging
 import re
+import uuid
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Protocol
 
 from pydantic import BaseModel, ConfigDict
 
-from ..contracts import BurnishError, fingerprint
+from ..contracts import BurnishError, fingerprint, writable
 from ..core.text import Document, Reject
 from .beir import Beir, find_corpus
 from .clicks import fingerprint_clicks
@@ -25,6 +26,8 @@ from .pydoc import Pydoc
 from .remote import Remote
 from .rows import TABLES
 from .storage import open_storage
+
+DOUBT = Path("memo", "doubt")
 
 logger = logging.getLogger(__name__)
 
@@ -87,6 +90,9 @@ def list_sources(
     folders = _find_judged(names, _distinct([questions or ""]))
     seen |= {fingerprint("judgments", hashed("judgments", name)) for name in folders}
     seen |= {fingerprint("clicks", hashed("clicks", name)) for name in logs}
+    doubt = root and root / DOUBT
+    if doubt and doubt.exists():
+        seen.add(fingerprint("doubt", doubt.read_text()))
     logger.info("sources: %d files hashed, %d known", hashed.new, hashed.known)
     return Listing(
         sources=names,
@@ -95,6 +101,16 @@ def list_sources(
         max_file_bytes=max_file_bytes,
         fingerprint=fingerprint(sorted(seen)),
     )
+
+
+def renew_doubt(root: Path) -> None:
+    """Let no later listing pass for this one: what it gave lacks what another run may read."""
+    with writable(root):
+        file = root / DOUBT
+        file.parent.mkdir(parents=True, exist_ok=True)
+        unfinished = file.with_name(f"{uuid.uuid4().hex}.unfinished")
+        unfinished.write_text(uuid.uuid4().hex)
+        unfinished.replace(file)
 
 
 def open_source(name: str) -> Source:

@@ -8,6 +8,13 @@ from urllib.parse import unquote
 
 from ..contracts import BurnishError
 
+# A password before a host, of the web any user, and what signs a link or stands for a password.
+_SECRET = re.compile(
+    r"://[^/@\s]*:[^/@\s]+@|https?://[^/@\s]+@|"
+    r"[?&](?:sig|[\w-]*signature|[\w-]*token|(?:api|access|subscription)[_-]?key|[\w-]*secret|"
+    r"[\w-]*credential|password|auth)=[^&#\s]",
+    re.IGNORECASE,
+)
 _OPTION = r"[A-Za-z_]+=[^&#]*"
 _FRAGMENT = re.compile(rf"{_OPTION}(?:&{_OPTION})*")
 
@@ -75,8 +82,8 @@ def exists(name: str) -> bool:
 
 def check_secrets(name: str) -> None:
     """Refuse a password in a URL: names of sources are logged and stored with every passage."""
-    if re.search(r"://[^/@\s]*:[^/@\s]+@", name):
-        shown = re.sub(r"://[^/@\s]*@", "://…@", name)
+    if _SECRET.search(name):
+        shown = re.sub(r"://\S*@", "://…@", re.sub(r"\?\S*", "?…", name))
         raise BurnishError(
             f"The source {shown} holds a password, which would be stored with every passage. Name "
             "it without, and put the password where fsspec looks: the environment or its "

@@ -1,7 +1,9 @@
 """Files that a folder is known by, here or behind a URL."""
 
+import os
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from pathlib import Path
 
 from .files import File, LocalFile, suffix
 from .names import is_remote, local_path, printable
@@ -35,8 +37,9 @@ def find_files(folder: str, inner: str, ending: str, stems: Iterable[str]) -> li
 
 def _local(folder: str, name: str) -> File | None:
     path = local_path(folder) / name
-    if not path.is_file():
-        return None
+    inside = os.path.realpath(local_path(folder))
+    if not path.is_file() or not Path(os.path.realpath(path)).is_relative_to(inside):
+        return None  # a link out of the folder is set aside with its other files
     place = printable(f"{folder.rstrip('/')}/{name}")
     return LocalFile(name, place, suffix(name), path, path.stat().st_size)
 

@@ -3,6 +3,7 @@
 import gzip
 import itertools
 import json
+import os
 import zlib
 from collections.abc import Iterable, Iterator
 from typing import Any, BinaryIO, NamedTuple, cast
@@ -24,6 +25,8 @@ TABLES = (
     | {".parquet"}
     | {f"{kind}{COMPRESSED}" for kind in JSON_LINES | DELIMITED}
 )
+# Of a table's bytes on disk, before it is taken for a bomb; text is 3 to 30.
+MAX_EXPANSION = 100
 PEEK_ROWS = 100  # JSON lines need not all have the same fields
 BATCH_ROWS = 1024
 
@@ -98,13 +101,12 @@ def aside(file: File, number: int, reason: str) -> Reject:
 
 
 def _read(file: File, stream: BinaryIO, inventory: Inventory) -> Iterator[Row | tuple[int, str]]:
-    kind = file.kind
+    kind, most = file.kind, inventory.max_file_bytes
     if kind == ".parquet":
-        yield from _read_parquet(stream)
+        yield from _read_parquet(stream, most)
         return
     if kind.endswith(COMPRESSED):
-        stream = cast(BinaryIO, gzip.GzipFile(fileobj=stream))
-    most = inventory.max_file_bytes
+        stream = cast(BinaryIO, _Bounded(stream, _most_expanded(stream, most)))
     if kind.removesuffix(COMPRESSED) in JSON_LINES:
         yield from _read_json(Lines(stream, most))
         return
@@ -115,12 +117,62 @@ def _read(file: File, stream: BinaryIO, inventory: Inventory) -> Iterator[Row | 
         yield (number, found) if isinstance(found, str) else Row(number, f"line {number}", found)
 
 
-def _read_parquet(stream: BinaryIO) -> Iterator[Row]:
+def _read_parquet(stream: BinaryIO, most: int) -> Iterator[Row | tuple[int, str]]:
+    """Yield rows of text and numbers; text stays a dictionary until its row is asked for."""
+    left = _most_expanded(stream, most)
+    schema = pq.ParquetFile(stream).schema_arrow
+    names = list(dict.fromkeys(field.name for field in schema if _is_plain(field.type)))
+    file = pq.ParquetFile(stream, read_dictionary=names)
     number = 0
-    for batch in pq.ParquetFile(stream).iter_batches(batch_size=BATCH_ROWS):
-        for values in batch.to_pylist():
+    for batch in file.iter_batches(batch_size=BATCH_ROWS, columns=names):
+        for place in range(batch.num_rows):
             number += 1
-            yield Row(number, f"row {number}", values)
+            try:
+                found = (column[place].as_py() for column in batch.columns)
+                values = dict(zip(batch.schema.names, found, strict=True))
+            except ValueError as error:  # text that is no UTF-8
+                yield number, f"damaged: {_shorten(error)}"
+                continue
+            size = sum(len(text) for text in values.values() if isinstance(text, str))
+            left -= size
+            if left < 0:
+                yield number, "zip bomb: expands beyond reason; the rows from here on are not read"
+                return
+            too_long = size > most
+            yield (
+                (number, f"too large: a row of {size:,}")
+                if too_long
+                else Row(number, f"row {number}", values)
+            )
+
+
+def _is_plain(kind: pa.DataType) -> bool:
+    """Tell whether a column holds what `value` can read; a date may be none that Python knows."""
+    held = kind.value_type if pa.types.is_dictionary(kind) else kind
+    return bool(
+        pa.types.is_string(held)
+        or pa.types.is_large_string(held)
+        or pa.types.is_integer(held)
+        or pa.types.is_floating(held)
+    )
+
+
+def _most_expanded(stream: BinaryIO, most: int) -> int:
+    return most + MAX_EXPANSION * os.fstat(stream.fileno()).st_size
+
+
+class _Bounded(gzip.GzipFile):
+    """A compressed stream that ends as a damaged one does where it expands beyond reason."""
+
+    def __init__(self, stream: BinaryIO, most: int) -> None:
+        super().__init__(fileobj=stream)
+        self._most_expanded = most
+
+    def read(self, size: int | None = -1) -> bytes:
+        found = super().read(size)
+        if self.tell() > self._most_expanded:
+            raise zlib.error(f"zip bomb: expands beyond {self._most_expanded:,} bytes")
+        return found
 
 
 def _read_json(lines: Iterable[Line]) -> Iterator[Row | tuple[int, str]]:

@@ -1,6 +1,9 @@
 """Storages that fsspec opens: listing what is there, and trying again what a network loses."""
 
+import lzma
 import time
+import zipfile
+import zlib
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -29,6 +32,9 @@ _TIMES = (
     "modified",
     "created",
 )
+
+# What a file inside an archive may be: damaged, encrypted, or compressed by a method unknown.
+_DAMAGE = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, NotImplementedError)
 
 T = TypeVar("T")
 
@@ -72,7 +78,11 @@ def attempt(read: Callable[[], T], place: str) -> T:
             return read()
         except (FileNotFoundError, PermissionError, IsADirectoryError):
             raise
+        except _DAMAGE as error:
+            raise PermissionError(0, f"damaged in its archive: {error}") from error
         except Exception as error:
+            if isinstance(error, RuntimeError) and "password required" in str(error):  # zipfile's
+                raise PermissionError(0, "encrypted in its archive") from error
             problem = error
             status = getattr(error, "status", 0)  # of HTTP; 408 and 429 ask to try again
             if 400 <= status < 500 and status not in {408, 429}:
