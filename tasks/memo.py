@@ -99,7 +99,7 @@ class Memo:
     def _read_block(self, parts: Parts, rows: "np.ndarray") -> list[pa.Array]:
         import numpy as np
 
-        visits = []
+        visits: list[tuple[np.ndarray, pa.ChunkedArray]] = []
         size = 0
         for visit in parts.visit(rows):
             values = visit.table.column("value").take(pa.array(visit.rows))

@@ -1,6 +1,7 @@
 """Kept hits are those of a fresh search, and only what changed is searched."""
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -174,3 +175,36 @@ def test_hits_of_few_corpora_are_kept(search: Search, passages: list[str]) -> No
         search(passages[number:])
     (family,) = (search.checkpoint.root / "memo" / "hits").iterdir()
     assert len(list(family.iterdir())) == 3
+
+
+def test_a_killed_search_by_cells_goes_on_by_cells(
+    checkpoint: Checkpoint, passages: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(index_module, "SAMPLE", 2)
+    monkeypatch.setattr(Index, "queries_at_once", lambda *_: 2)
+    root, find = checkpoint.root, Index.find
+    corpus = embed(root, checkpoint, passages, "document", [3])[:, 0]
+    vectors = embed(root, checkpoint, QUESTIONS, "query", [3])[:, 0]
+    asked = Asked(QUESTIONS, vectors, passages)
+
+    def search(folder: Path) -> tuple[list[object], dict[str, object]]:
+        kept = KeptHits(folder, checkpoint, load_encoder(checkpoint.path), 3)
+        kept.search(build_index(corpus, kind="ivf"), asked, K)
+        return [array.tolist() for array in kept.read(slice(None))], kept.facts
+
+    groups = 0
+
+    def killed(index: Index, queries: np.ndarray, k: int) -> object:
+        nonlocal groups
+        groups += 1
+        if groups == 2:
+            raise KeyboardInterrupt
+        return find(index, queries, k)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Index, "find", killed)
+        with pytest.raises(KeyboardInterrupt):
+            search(root / "killed")
+    expected = search(root / "whole")
+    assert expected[1]["kind"] == "ivf"
+    assert search(root / "killed") == expected

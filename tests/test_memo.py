@@ -6,6 +6,7 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
+from tasks import memo as memo_module
 from tasks.memo import Memo
 
 
@@ -73,3 +74,33 @@ def test_progress_counts_found_and_computed(tmp_path: Path) -> None:
 
 def test_nothing_asked_is_nothing_answered(tmp_path: Path) -> None:
     assert open_memo(tmp_path).fill({}, Doubling()).to_pylist() == []
+
+
+@pytest.mark.parametrize("most", [1, 100, 1000])
+def test_bounds_of_bytes_change_no_result(
+    most: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = items(*range(50))
+    long = {key: "x" * (number % 7 * 30) + key for key, number in asked.items()}
+    monkeypatch.setattr(memo_module, "BLOCK_BYTES", most)
+    memo = Memo(tmp_path, "texts", {}, pa.list_(pa.string()))
+    told: list[int] = []
+    some = dict(list(long.items())[::3])
+    memo.fill(some, lambda texts: [[text, text] for text in texts], part_items=8)
+    found = memo.fill(
+        long, lambda texts: ([text, text] for text in texts), part_items=8, advance=told.append
+    )
+    assert found.to_pylist() == [[text, text] for text in long.values()]
+    assert memo.computed == sum(told) == 50
+    assert all(block.nbytes <= most or len(block) == 1 for block in found.chunks)
+    folder = next((tmp_path / "memo" / "texts").iterdir())
+    sizes = []
+    for file in folder.glob("*.arrow"):
+        with pa.memory_map(str(file)) as source:
+            sizes.append(pa.ipc.open_file(source).read_all().column("value"))
+    assert all(values.nbytes <= most or len(values) == 1 for values in sizes)
+
+
+def test_too_few_results_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="1 results were computed where 2 are wanted"):
+        open_memo(tmp_path).fill(items(1, 2), lambda numbers: numbers[:1])

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from ..contracts import BurnishError, fingerprint
 from ..core.text import Document, Reject
+from .columnar import BATCH_ROWS
 from .inventory import Inventory
 from .names import local_path, printable, split_name
-from .rows import BATCH_ROWS, Row
+from .rows import Row
 from .tabular import COLUMNS, Columns
 
 if TYPE_CHECKING:

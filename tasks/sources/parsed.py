@@ -66,7 +66,8 @@ def parse_pages(
         keys = itertools.islice(alike, start, start + BATCH_RESULTS)
         for key, parsed in zip(keys, batch, strict=True):
             if parsed["problem"].startswith(PASSED):
-                parsed = _settle(memo, key, alike[key][0], compute)
+                parsed, is_again = _settle(memo, key, alike[key][0], compute)
+                work["known"] -= is_again
             for page in alike[key]:
                 is_other = parsed["problem"] == PASSED + CHANGED
                 yield page, _read(page, most, again=True) if is_other else parsed
@@ -75,15 +76,19 @@ def parse_pages(
 
 def _settle(
     memo: Memo, key: str, page: Page, compute: Callable[[list[Page]], Iterator[dict[str, Any]]]
-) -> dict[str, Any]:
-    """Read a page once more in each run until it is read; then that is kept."""
+) -> tuple[dict[str, Any], bool]:
+    """Read a page once more in each run until it is read; then that is kept.
+
+    Returns:
+        What was found, and whether another run had failed at it and this one read it again.
+    """
     for number in itertools.count(1):
         before = memo.computed
         (parsed,) = memo.fill({f"{key} {number}": page}, compute).to_pylist()
-        if memo.computed > before or not parsed["problem"].startswith(PASSED):
+        is_new = memo.computed > before
+        if is_new or not parsed["problem"].startswith(PASSED):
             break
-    found: dict[str, Any] = parsed
-    return found
+    return parsed, is_new and number > 1
 
 
 def _read(page: Page, most: int, *, again: bool = False) -> dict[str, Any]:

@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ..core.text import Reject
+from .columnar import read_parquet, shorten
 from .delimited import read_delimited
 from .files import COMPRESSED, File
 from .inventory import Inventory
@@ -28,7 +29,6 @@ TABLES = (
 # Of a table's bytes on disk, before it is taken for a bomb; text is 3 to 30.
 MAX_EXPANSION = 100
 PEEK_ROWS = 100  # JSON lines need not all have the same fields
-BATCH_ROWS = 1024
 
 
 class Row(NamedTuple):
@@ -59,11 +59,11 @@ def read_rows(file: File, inventory: Inventory) -> Iterator[Row | Reject]:
                 else:
                     yield aside(file, *item)
     except (pa.ArrowException, zlib.error, gzip.BadGzipFile, EOFError) as error:
-        yield aside(file, number + 1, f"damaged: {_shorten(error)}")
+        yield aside(file, number + 1, f"damaged: {shorten(error)}")
     except OSError as error:
         if error.errno:
             raise
-        yield aside(file, number + 1, f"damaged: {_shorten(error)}")  # Arrow's, of a damaged page
+        yield aside(file, number + 1, f"damaged: {shorten(error)}")  # Arrow's, of a damaged page
 
 
 def column_names(file: File, inventory: Inventory) -> list[str]:
@@ -78,7 +78,7 @@ def column_names(file: File, inventory: Inventory) -> list[str]:
             with file.nearby(inventory).open() as stream:
                 return list(pq.ParquetFile(stream).schema_arrow.names)
         except pa.ArrowException as error:
-            raise ValueError(f"damaged: {_shorten(error)}") from error
+            raise ValueError(f"damaged: {shorten(error)}") from error
     rows = itertools.islice(read_rows(file, inventory), PEEK_ROWS)
     return list(dict.fromkeys(name for row in rows if isinstance(row, Row) for name in row.values))
 
@@ -103,7 +103,8 @@ def aside(file: File, number: int, reason: str) -> Reject:
 def _read(file: File, stream: BinaryIO, inventory: Inventory) -> Iterator[Row | tuple[int, str]]:
     kind, most = file.kind, inventory.max_file_bytes
     if kind == ".parquet":
-        yield from _read_parquet(stream, most)
+        for number, found in read_parquet(stream, most, _most_expanded(stream, most)):
+            yield (number, found) if isinstance(found, str) else Row(number, f"row {number}", found)
         return
     if kind.endswith(COMPRESSED):
         stream = cast(BinaryIO, _Bounded(stream, _most_expanded(stream, most)))
@@ -115,46 +116,6 @@ def _read(file: File, stream: BinaryIO, inventory: Inventory) -> Iterator[Row | 
         inventory.guessed[file.place] = lines.guessed
     for number, found in read_delimited(lines, "\t" if kind.startswith(".tsv") else "", most):
         yield (number, found) if isinstance(found, str) else Row(number, f"line {number}", found)
-
-
-def _read_parquet(stream: BinaryIO, most: int) -> Iterator[Row | tuple[int, str]]:
-    """Yield rows of text and numbers; text stays a dictionary until its row is asked for."""
-    left = _most_expanded(stream, most)
-    schema = pq.ParquetFile(stream).schema_arrow
-    names = list(dict.fromkeys(field.name for field in schema if _is_plain(field.type)))
-    file = pq.ParquetFile(stream, read_dictionary=names)
-    number = 0
-    for batch in file.iter_batches(batch_size=BATCH_ROWS, columns=names):
-        for place in range(batch.num_rows):
-            number += 1
-            try:
-                found = (column[place].as_py() for column in batch.columns)
-                values = dict(zip(batch.schema.names, found, strict=True))
-            except ValueError as error:  # text that is no UTF-8
-                yield number, f"damaged: {_shorten(error)}"
-                continue
-            size = sum(len(text) for text in values.values() if isinstance(text, str))
-            left -= size
-            if left < 0:
-                yield number, "zip bomb: expands beyond reason; the rows from here on are not read"
-                return
-            too_long = size > most
-            yield (
-                (number, f"too large: a row of {size:,}")
-                if too_long
-                else Row(number, f"row {number}", values)
-            )
-
-
-def _is_plain(kind: pa.DataType) -> bool:
-    """Tell whether a column holds what `value` can read; a date may be none that Python knows."""
-    held = kind.value_type if pa.types.is_dictionary(kind) else kind
-    return bool(
-        pa.types.is_string(held)
-        or pa.types.is_large_string(held)
-        or pa.types.is_integer(held)
-        or pa.types.is_floating(held)
-    )
 
 
 def _most_expanded(stream: BinaryIO, most: int) -> int:
@@ -194,7 +155,3 @@ def _parse_json(text: str) -> dict[str, Any] | str:
     except (ValueError, RecursionError) as error:  # a number or a nest beyond limits
         return f"not JSON: {error}"
     return found if isinstance(found, dict) else f"not an object: {type(found).__name__}"
-
-
-def _shorten(error: BaseException) -> str:
-    return " ".join(str(error).split())[:200]

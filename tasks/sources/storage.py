@@ -33,8 +33,8 @@ _TIMES = (
     "created",
 )
 
-# What a file inside an archive may be: damaged, encrypted, or compressed by a method unknown.
-_DAMAGE = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, NotImplementedError)
+# What a file inside an archive may be: damaged, or compressed by a method unknown.
+_DAMAGE = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, NotImplementedError)
 
 T = TypeVar("T")
 
@@ -78,21 +78,29 @@ def attempt(read: Callable[[], T], place: str) -> T:
             return read()
         except (FileNotFoundError, PermissionError, IsADirectoryError):
             raise
-        except _DAMAGE as error:
-            raise PermissionError(0, f"damaged in its archive: {error}") from error
         except Exception as error:
-            if isinstance(error, RuntimeError) and "password required" in str(error):  # zipfile's
-                raise PermissionError(0, "encrypted in its archive") from error
+            if damage := _damage(error):
+                raise PermissionError(0, f"{damage} in its archive: {error}") from error
             problem = error
             status = getattr(error, "status", 0)  # of HTTP; 408 and 429 ask to try again
             if 400 <= status < 500 and status not in {408, 429}:
                 raise PermissionError(status, f"the server answers {status}") from error
             if number + 1 < TRIES:
                 time.sleep(WAIT_SECONDS * 2**number)
+    if isinstance(problem, EOFError) and "::" in place:  # elsewhere a connection that was lost
+        raise PermissionError(0, "damaged in its archive: cut short") from problem
     raise BurnishError(
         f"{printable(place)} could not be read: {type(problem).__name__}: {problem}. Start again "
         "when the storage answers; what was read is kept."
     ) from problem
+
+
+def _damage(error: Exception) -> str:
+    """Say what is wrong with a file inside an archive, and stays so; empty for what may pass."""
+    if isinstance(error, _DAMAGE):
+        return "damaged"
+    is_locked = isinstance(error, RuntimeError) and "password required" in str(error)  # zipfile's
+    return "encrypted" if is_locked else ""
 
 
 def relative_to(path: str, root: str) -> str:

@@ -197,3 +197,24 @@ def test_footnotes_stand_below_what_they_are_about() -> None:
     )
     document.part.relate_to(part, RELATIONSHIP_TYPE.FOOTNOTES)
     assert paragraphs(saved(document)) == ["Said", "Explained."]
+
+
+def test_endnotes_stand_below_what_they_are_about_apart_from_footnotes() -> None:
+    document = untitled()
+    marks = ('<w:footnoteReference w:id="2"/>', '<w:endnoteReference w:id="2"/>')
+    for mark in marks:
+        insert(document, f"<w:p><w:r><w:t>Said</w:t></w:r><w:r>{mark}</w:r></w:p>")
+    kinds = {
+        "footnote": (CONTENT_TYPE.WML_FOOTNOTES, RELATIONSHIP_TYPE.FOOTNOTES),
+        "endnote": (CONTENT_TYPE.WML_ENDNOTES, RELATIONSHIP_TYPE.ENDNOTES),
+    }
+    for kind, (content_type, relation) in kinds.items():
+        notes = (
+            f"<w:{kind}s {nsdecls('w')}>"
+            f'<w:{kind} w:id="2"><w:p><w:r><w:t>The {kind}.</w:t></w:r></w:p></w:{kind}>'
+            f"</w:{kind}s>"
+        )
+        name = PackURI(f"/word/{kind}s.xml")
+        part = Part(name, content_type, notes.encode(), document.part.package)
+        document.part.relate_to(part, relation)
+    assert paragraphs(saved(document)) == ["Said", "The footnote.", "Said", "The endnote."]

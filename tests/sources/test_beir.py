@@ -130,3 +130,32 @@ def test_the_fingerprint_covers_queries_and_judgments(tmp_path: Path) -> None:
     judged(tmp_path, {}, {"_id": "q1", "text": "changed?"})
     seen.add(fingerprint_judgments(name))
     assert len(seen) == 4
+
+
+def test_what_lies_beside_the_corpus_is_set_aside_by_name(tmp_path: Path) -> None:
+    name = judged(tmp_path / "beir", {"test.tsv": "q1\ta\t1\n"})
+    files = {
+        "corpus.jsonl": lines({"_id": "a", "text": "document"}),
+        "more/page.md": "Text.",
+        "rows.csv": "text\nrow\n",
+        "picture.png": "png",
+        ".hidden.md": "hidden",
+    }
+    for file, text in files.items():
+        (tmp_path / "beir" / file).parent.mkdir(exist_ok=True)
+        (tmp_path / "beir" / file).write_text(text)
+    (tmp_path / "out.md").write_text("out")
+    (tmp_path / "beir" / "out.md").symlink_to(tmp_path / "out.md")
+    beside = "not read: beside corpus.jsonl"
+
+    def read() -> dict[str, str]:
+        document, *rejects = Beir(name).read(Inventory(None))
+        assert isinstance(document, Document)
+        assert all(isinstance(r, Reject) and r.source == f"{name}/{r.document_id}" for r in rejects)
+        return {r.document_id: r.reason for r in rejects if isinstance(r, Reject)}
+
+    others = {"more/page.md": beside, "rows.csv": beside, "picture.png": beside}
+    assert read() == {**others, "out.md": "link out of the folder"}
+    (tmp_path / "beir" / "qrels" / "test.tsv").unlink()  # queries that nothing judges
+    (tmp_path / "out.md").rename(tmp_path / "gone.md")
+    assert read() == {**others, "out.md": "broken link", "queries.jsonl": beside}

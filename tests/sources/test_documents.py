@@ -2,14 +2,16 @@
 
 import os
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from tasks.core.text import Document, Reject
 from tasks.sources import documents as module
-from tasks.sources import list_sources, read_documents
+from tasks.sources import list_sources, parsed, read_documents
 from tasks.sources.files import LocalFile
+from tasks.sources.parse import Passing
 
 from .conftest import Fill
 
@@ -125,8 +127,6 @@ def test_an_id_twice_in_a_corpus_is_named_by_its_lines(tmp_path: Path) -> None:
 def test_few_bytes_are_held_at_once(
     fill: Fill, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from tasks.sources import parsed
-
     monkeypatch.setattr(parsed, "AHEAD_BYTES", 3000)
     held, most = 0, 0
     read, parse = LocalFile.read, parsed.parse.parse_page
@@ -150,3 +150,34 @@ def test_few_bytes_are_held_at_once(
     documents, _, _ = run(name, tmp_path / "root")
     assert len(documents) == 13
     assert 1000 < most <= 9000
+
+
+def test_a_fault_that_may_pass_is_met_again_in_each_run_until_it_has(
+    fill: Fill, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name, root = fill({"a.md": "a", "b.md": "b"}), tmp_path / "root"
+    with monkeypatch.context() as patch:
+        patch.setattr(parsed.parse, "parse_page", fail_at_b(parsed.parse.parse_page))
+        seen = [list_sources([name], root=root).fingerprint]
+        for number in range(3):
+            documents, rejects, work = run(name, root)
+            assert [document.document_id for document in documents] == ["a.md"]
+            assert {r.document_id: r.reason for r in rejects} == {"b.md": "took too long"}
+            if number:
+                assert (work["parsed"], work["known"]) == (1, 1)
+            seen.append(list_sources([name], root=root).fingerprint)
+    assert len(set(seen)) == 4  # so that no stage takes what it made for what it would make
+    documents, rejects, work = run(name, root)
+    assert [document.document_id for document in documents] == ["a.md", "b.md"]
+    assert (rejects, work["parsed"], work["known"]) == ([], 1, 1)
+    assert run(name, root)[2]["parsed"] == 0  # now it is kept
+    assert list_sources([name], root=root).fingerprint == seen[-1]
+
+
+def fail_at_b(parse: Callable[..., object]) -> Callable[..., object]:
+    def parsing(kind: str, content: bytes, title: str) -> object:
+        if content == b"b":
+            raise Passing("took too long")
+        return parse(kind, content, title)
+
+    return parsing

@@ -82,3 +82,10 @@ def test_the_place_of_the_fault_is_that_in_the_file() -> None:
 def test_a_fault_far_into_a_large_file_is_looked_at_where_it_is() -> None:
     text = "Plain words. \n" * 20_000 + SAMPLES["cp1252"] + "\n"
     assert decode(text.encode("cp1252")).text == text
+
+
+@pytest.mark.parametrize("declared", ["utf-16", "utf-16le", "utf-32-be", "cp037", "utf_16_be"])
+def test_an_encoding_that_its_own_declaration_is_not_in_is_not_believed(declared: str) -> None:
+    page = f'<meta charset="{declared}"><p>{SAMPLES["cp1252"]}</p>\n'
+    for content in (page.encode("cp1252"), page.encode("cp1252") + b" "):  # even, and odd
+        assert decode(content) == Decoded(page + " " * (len(content) - len(page)), "cp1252")

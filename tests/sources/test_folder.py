@@ -204,3 +204,9 @@ def test_the_fingerprint_covers_what_is_read_and_nothing_else(fill: Fill) -> Non
     assert changed != before
     (Path(name) / "a.md").rename(Path(name) / "d.md")
     assert list_sources([name]).fingerprint not in {before, changed}
+
+
+def test_a_state_alone_does_not_make_a_saved_dataset(fill: Fill, read: Read) -> None:
+    documents, rejects = read(fill({"a.md": "a", "state.json": "{}"}))
+    assert list(documents) == ["a.md"]
+    assert rejects == {"state.json": "kind not read: .json"}

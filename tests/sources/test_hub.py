@@ -7,6 +7,7 @@ import pytest
 
 from tasks.contracts import BurnishError
 from tasks.sources import list_sources
+from tasks.sources.hub import is_saved
 
 from .conftest import Fill, Read
 
@@ -71,3 +72,10 @@ def test_the_fingerprint_is_of_the_content_and_of_what_is_read(tmp_path: Path) -
     assert list_sources([one]).fingerprint == list_sources([same]).fingerprint
     seen = {list_sources([n]).fingerprint for n in (one, other, f"{one}#title=heading")}
     assert len(seen) == 3
+
+
+def test_what_save_to_disk_writes_is_told_by_all_its_files(tmp_path: Path) -> None:
+    save(tmp_path / "saved")
+    assert is_saved(tmp_path / "saved")
+    (tmp_path / "saved" / "dataset_info.json").unlink()
+    assert not is_saved(tmp_path / "saved")

@@ -1,7 +1,9 @@
 """The inventory: an unchanged file is not read again, and a changed one always is."""
 
 import os
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -124,3 +126,32 @@ def test_the_last_version_of_a_copy_replaces_others(tmp_path: Path) -> None:
     other = inventory.keep("copies", "other", "1", write)
     assert two.exists()
     assert other.exists()
+
+
+def test_many_may_make_the_same_copy_at_once(tmp_path: Path) -> None:
+    all_together = threading.Barrier(8, timeout=30)
+
+    def write(file: Path) -> None:
+        file.write_text("copy")
+        all_together.wait()
+
+    def keep(key: str) -> str:
+        return Inventory(tmp_path, "source").keep("copies", key, "1", write).read_text()
+
+    with ThreadPoolExecutor(8) as threads:
+        for number in range(20):
+            assert set(threads.map(keep, [str(number)] * 8)) == {"copy"}
+    assert all(len(list(kept.iterdir())) == 1 for kept in (tmp_path / "memo/copies").iterdir())
+
+
+def test_a_new_version_leaves_what_another_is_writing(tmp_path: Path) -> None:
+    inventory = Inventory(tmp_path, "source")
+
+    def write(file: Path) -> None:
+        file.write_text("2")
+
+    def write_slowly(file: Path) -> None:
+        file.write_text("1")
+        inventory.keep("copies", "key", "2", write)
+
+    assert inventory.keep("copies", "key", "1", write_slowly).read_text() == "1"

@@ -101,3 +101,30 @@ def test_a_folder_by_two_names_asks_its_questions_once(tmp_path: Path) -> None:
     source(tmp_path / "1", a="a")
     listing = list_sources([name], f"{name}/../1")
     assert len(listing.judged) == 1
+
+
+def test_a_corpus_that_is_a_link_out_of_its_folder_is_not_followed(
+    tmp_path: Path, read: Read
+) -> None:
+    (tmp_path / "secret.jsonl").write_text('{"_id": "s", "text": "secret"}\n')
+    name = source(tmp_path / "docs", a="a")
+    (tmp_path / "docs" / "corpus.jsonl").symlink_to(tmp_path / "secret.jsonl")
+    documents, rejects = read(name)
+    assert list(documents) == ["a.md"]
+    assert rejects == {"corpus.jsonl": "link out of the folder"}
+    (tmp_path / "docs" / "corpus.jsonl").unlink()
+    (tmp_path / "docs" / "real.jsonl").write_text('{"_id": "x", "text": "document"}\n')
+    (tmp_path / "docs" / "corpus.jsonl").symlink_to("real.jsonl")
+    (tmp_path / "link").symlink_to(name)
+    assert list(read(name)[0]) == ["x"]  # a link that stays in its folder
+    assert list(read((tmp_path / "link").as_posix())[0]) == ["x"]  # or is the folder itself
+
+
+def test_judgments_that_are_links_out_of_their_folder_are_not_followed(tmp_path: Path) -> None:
+    with_judgments(tmp_path / "secret")
+    name = source(tmp_path / "docs", a="a")
+    (tmp_path / "docs" / "qrels").symlink_to(tmp_path / "secret" / "qrels")
+    (tmp_path / "docs" / "queries.jsonl").symlink_to(tmp_path / "secret" / "queries.jsonl")
+    assert list_sources([name]).judged == ()
+    with pytest.raises(BurnishError, match="There are no questions in"):
+        list_sources([name], name)

@@ -14,6 +14,7 @@ from fsspec.implementations.memory import MemoryFileSystem
 from tasks.contracts import BurnishError
 from tasks.sources import list_sources, read_clicks, read_documents, storage
 from tasks.sources.judgments import read_judgments
+from tasks.sources.names import check_secrets
 
 from .conftest import Fill, Read
 
@@ -208,3 +209,89 @@ def test_what_cannot_be_read_is_refused(memory: MemoryFileSystem, name: str, mes
     with pytest.raises(BurnishError, match=message) as raised:
         list_sources([name])
     assert "secret" not in str(raised.value)
+
+
+@pytest.mark.parametrize("packing", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_LZMA])
+def test_a_damaged_file_in_an_archive_costs_itself_alone(
+    packing: int, tmp_path: Path, read: Read
+) -> None:
+    path = tmp_path / "all.zip"
+    with zipfile.ZipFile(path, "w", packing) as archive:
+        for name in ("a.md", "bad.md", "bad.csv"):
+            archive.writestr(f"docs/{name}", f"text\n{name} is told of here.\n" * 50)
+        places = [archive.getinfo(f"docs/bad.{kind}").header_offset + 50 for kind in ("md", "csv")]
+    content = bytearray(path.read_bytes())
+    for place in places:
+        content[place : place + 8] = b"\xff" * 8
+    path.write_bytes(content)
+    documents, rejects = read(f"zip://docs::{path}")
+    assert list(documents) == ["a.md"]
+    assert {key.partition(":")[0] for key in rejects} == {"bad.md", "bad.csv"}
+    assert all("damaged in its archive: " in reason for reason in rejects.values())
+
+
+def test_an_encrypted_file_in_an_archive_costs_itself_alone(tmp_path: Path, read: Read) -> None:
+    path = tmp_path / "all.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("docs/a.md", "a")
+        archive.writestr("docs/b.md", "b")
+    content = bytearray(path.read_bytes())
+    for mark, flags in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
+        content[content.rindex(mark) + flags] |= 1
+    path.write_bytes(content)
+    documents, rejects = read(f"zip://docs::{path}")
+    assert list(documents) == ["a.md"]
+    assert list(rejects) == ["b.md"]
+    assert rejects["b.md"].startswith("unreadable: encrypted in its archive: ")
+
+
+def test_a_connection_that_ends_early_is_no_damage(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(storage, "WAIT_SECONDS", 0)
+
+    def end() -> bytes:
+        raise EOFError
+
+    with pytest.raises(BurnishError, match="could not be read: EOFError"):
+        storage.attempt(end, "sftp://host/a.md")
+    with pytest.raises(PermissionError, match="damaged in its archive"):
+        storage.attempt(end, "zip://a.md::/all.zip")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "https://secret@example.org/docs/",
+        "https://me:secret@example.org/docs/",
+        "s3://me:secret@bucket/docs",
+        "https://me:se@secret@example.org/docs/",
+        "https://example.org/a.md?X-Amz-Signature=secret",
+        "https://example.org/a.md?v=1&sig=secret",
+        "https://example.org/a.md?X-Amz-Security-Token=secret&v=1",
+        "https://example.org/a.md?api_key=secret#text=body",
+        "zip://docs::https://example.org/all.zip?access_token=secret",
+    ],
+)
+def test_a_name_that_holds_a_secret_is_refused_and_not_shown(name: str, fill: Fill) -> None:
+    docs = fill({"a.md": "a"})
+    for sources, questions, clicks in (
+        ([name], None, []),
+        ([docs], name, []),
+        ([docs], None, [name]),
+    ):
+        with pytest.raises(BurnishError, match="holds a password") as raised:
+            list_sources(sources, questions, clicks)
+        assert "secret" not in str(raised.value)
+        assert "…" in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "https://example.org/@team/docs/a.md",
+        "https://example.org/a.md?page=2&signal=low",
+        "docs/me@example.org/a.md",
+        "https://example.org/a.md?sig=",
+    ],
+)
+def test_a_name_without_a_secret_is_taken(name: str) -> None:
+    check_secrets(name)

@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from tasks.contracts import BurnishError
-from tasks.sources import list_sources, read_documents
+from tasks.sources import list_sources, read_documents, rows
 
 from .conftest import Fill, Read
 
@@ -248,3 +248,83 @@ def test_mutated_tables_never_end_the_run(name: str, fill: Fill, read: Read) -> 
         del content[random.randrange(len(content) // 2, len(content) + 1) :]
         documents, rejects = read(fill({"good.md": "good", name: bytes(content)}))
         assert len(documents) + len(rejects) >= 2
+
+
+def saved(**columns: pa.Array) -> bytes:
+    sink = pa.BufferOutputStream()
+    pq.write_table(pa.table(columns), sink, compression="zstd")
+    return sink.getvalue().to_pybytes()
+
+
+def test_parquet_text_that_is_no_utf8_costs_its_row_alone(fill: Fill, read: Read) -> None:
+    offsets, texts = pa.array([0, 3, 6, 9], pa.int32()).buffers()[1], b"one\xff\xfe.two"
+    broken = pa.StringArray.from_buffers(3, offsets, pa.py_buffer(texts))
+    name = fill({"a.parquet": saved(id=pa.array(["a", "b", "c"]), text=broken), "b.md": "good"})
+    documents, rejects = read(name)
+    assert set(documents) == {"a.parquet:a", "a.parquet:c", "b.md"}
+    assert list(rejects) == ["a.parquet:2"]
+    assert rejects["a.parquet:2"].startswith("damaged: 'utf-8' codec can't decode")
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [pa.string(), pa.large_string(), pa.string_view(), pa.dictionary(pa.int8(), pa.string())],
+)
+def test_parquet_text_of_any_kind_beside_what_python_cannot_hold(
+    kind: pa.DataType, fill: Fill, read: Read
+) -> None:
+    year_10000 = pa.array([2_932_897, 0], pa.int32()).cast(pa.date32())
+    times = pa.array([1 << 62, 0], pa.int64()).cast(pa.timestamp("ms"))
+    text = pa.array(["one", "two"]).cast(kind)
+    content = saved(id=pa.array([1, 2]), text=text, day=year_10000, time=times)
+    documents, rejects = read(fill({"a.parquet": content}))
+    assert [d.sections[0].text for d in documents.values()] == ["one", "two"]
+    assert set(documents) == {"a.parquet:1", "a.parquet:2"}
+    assert not rejects
+
+
+@pytest.mark.parametrize(
+    "texts", [["x" * 1000] * 5000, [f"{n:05}{'x' * 995}" for n in range(5000)]]
+)
+def test_a_parquet_bomb_costs_its_table(
+    texts: list[str], fill: Fill, read: Read, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rows, "MAX_EXPANSION", 10)
+    content = saved(id=pa.array(range(5000)), text=pa.array(texts))
+    documents, rejects = read(fill({"a.parquet": content, "b.md": "b"}), 2000)
+    assert "b.md" in documents
+    assert len(documents) < 2500
+    (reason,) = rejects.values()
+    assert reason.startswith("zip bomb: expands beyond reason")
+
+
+def test_a_long_row_of_parquet_costs_itself_alone(fill: Fill, read: Read) -> None:
+    content = saved(id=pa.array([1, 2]), text=pa.array(["x" * 2000, "short"]))
+    documents, rejects = read(fill({"a.parquet": content}), 1000)
+    assert list(documents) == ["a.parquet:2"]
+    assert rejects == {"a.parquet:1": "too large: a row of 2,000"}
+
+
+@pytest.mark.parametrize("line", [b"x", b'{"text": "one"}\n'])
+def test_a_packed_file_that_expands_beyond_reason_ends_there(
+    line: bytes, fill: Fill, read: Read
+) -> None:
+    packed = gzip.compress(b'{"text": "good"}\n' + line * (4_000_000 // len(line)))
+    documents, rejects = read(fill({"a.jsonl.gz": packed}), 1000)
+    assert "good" in {document.sections[0].text for document in documents.values()}
+    last = list(rejects.values())[-1]
+    assert last.startswith("damaged: zip bomb: expands beyond ")
+    assert len(rejects) < 2_000_000 // len(line)  # most of it was not read
+
+
+def test_rows_behind_a_quotation_that_ends_in_another_row_come_back(fill: Fill, read: Read) -> None:
+    text = 'id,text\na,"forgotten\nb,two\nc,five",six\nd,"two\nlines"\n'
+    documents, rejects = read(fill({"a.csv": text}) + "/a.csv#id=id")
+    assert {key: d.sections[0].text for key, d in documents.items()} == {
+        "b": "two",
+        "d": "two\nlines",
+    }
+    assert rejects == {
+        "a.csv:2": "not a row: columns are 3 where 2 are wanted",
+        "a.csv:4": "not a row: columns are 3 where 2 are wanted",
+    }
