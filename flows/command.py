@@ -13,8 +13,9 @@ from pydantic_settings import (
     get_subcommand,
 )
 
-from flows.retrain import RetrainConfig, retrain
+from flows.retrain import retrain
 from flows.search import SearchConfig, search
+from flows.settings import RetrainConfig
 from tasks.contracts import BurnishError
 
 NAMES = ("--sources", "--clicks")  # options whose values are names, in which a comma is a comma

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from .contracts import fingerprint, writable
-from .parts import Parts
+from .parts import Parts, to_column, to_rows
 from .vectors import KEY
 
 if TYPE_CHECKING:
@@ -78,8 +78,8 @@ class CorpusHits:
         """Keep the hits of some of the queries; return where they are."""
         columns = [
             keys.take(pa.array(some)),
-            _to_column(hits.rows, "<i4"),
-            _to_column(hits.scores, "<f4"),
+            to_column(hits.rows, "<i4"),
+            to_column(hits.scores, "<f4"),
             pa.array(hits.floors, pa.float32()),
         ]
         return self._parts.append(pa.Table.from_arrays(columns, schema=self._schema))
@@ -91,8 +91,8 @@ class CorpusHits:
         length = length or self._length
         hits = no_hits(len(places), length)
         for visit in self._parts.visit(places):
-            rows = _to_array(visit.table.column("rows"), "<i4", self._length)
-            scores = _to_array(visit.table.column("scores"), "<f4", self._length)
+            rows = to_rows(visit.table.column("rows"), "<i4", self._length)
+            scores = to_rows(visit.table.column("scores"), "<f4", self._length)
             hits.rows[visit.asked] = rows[visit.rows, :length]
             hits.scores[visit.asked] = scores[visit.rows, :length]
             hits.floors[visit.asked] = visit.table.column("floor").to_numpy()[visit.rows]
@@ -170,20 +170,3 @@ def _fingerprint(keys: pa.Array) -> str:
     import hashlib
 
     return hashlib.sha256(keys.buffers()[1] or b"").hexdigest()[:16]
-
-
-def _to_column(lists: "np.ndarray", kind: str) -> pa.Array:
-    import numpy as np
-
-    numbers = np.ascontiguousarray(lists, dtype=kind)
-    return pa.Array.from_buffers(
-        pa.binary(4 * numbers.shape[1]), len(numbers), [None, pa.py_buffer(numbers)]
-    )
-
-
-def _to_array(column: pa.ChunkedArray, kind: str, length: int) -> "np.ndarray":
-    """Read a column of a part, (rows, length), without a copy."""
-    import numpy as np
-
-    (chunk,) = column.chunks
-    return np.frombuffer(chunk.buffers()[1], dtype=kind).reshape(-1, length)

@@ -125,3 +125,27 @@ class Parts:
         except (pa.ArrowInvalid, OSError, KeyError) as error:
             logger.warning("%s cannot be read and is made again: %s", file, error)
             return None
+
+
+def to_column(numbers: "np.ndarray", kind: str) -> pa.Array:
+    """Hold rows of numbers of four bytes as binary values of one length.
+
+    Args:
+        numbers: (rows, length).
+        kind: Their type, `<f4` or `<i4`.
+    """
+    import numpy as np
+
+    rows = np.ascontiguousarray(numbers, dtype=kind)
+    width = pa.binary(4 * rows.shape[1])
+    return pa.Array.from_buffers(width, len(rows), [None, pa.py_buffer(rows)])
+
+
+def to_rows(column: pa.ChunkedArray, kind: str, length: int) -> "np.ndarray":
+    """Read a column that `to_column` made, (rows, length), without a copy."""
+    import numpy as np
+
+    (chunk,) = column.chunks
+    rows = np.frombuffer(chunk.buffers()[1], dtype=kind).reshape(-1, length)
+    found: np.ndarray = rows[chunk.offset : chunk.offset + len(chunk)]
+    return found

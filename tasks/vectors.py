@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from .contracts import writable
-from .parts import Parts
+from .parts import Parts, to_column, to_rows
 
 if TYPE_CHECKING:
     import numpy as np
@@ -78,9 +78,7 @@ class VectorMemo:
         for start in range(0, len(missing), part_items):
             numbers = missing[start : start + part_items]
             vectors = compute(numbers)
-            columns = [
-                _to_column(vectors[:, place], self._dimension) for place in range(len(self._layers))
-            ]
+            columns = [to_column(vectors[:, place], "<f4") for place in range(len(self._layers))]
             asked = keys.take(pa.array(numbers))
             rows[numbers] = self._parts.append(
                 pa.Table.from_arrays([asked, *columns], schema=self._schema)
@@ -104,7 +102,7 @@ class VectorMemo:
         written = 0
         for visit in self._parts.visit(rows):
             for place, layer in enumerate(layers):
-                column = _to_array(visit.table.column(_column(layer)), self._dimension)
+                column = to_rows(visit.table.column(_column(layer)), "<f4", self._dimension)
                 vectors[place, visit.asked] = column[visit.rows]
             written += 4 * len(visit.asked) * len(layers) * self._dimension
             if written >= RELEASED_BYTES:
@@ -144,21 +142,3 @@ def map_new(root: Path, shape: tuple[int, ...]) -> "np.ndarray":
 
 def _column(layer: int) -> str:
     return f"layer_{layer}"
-
-
-def _to_column(vectors: "np.ndarray", dimension: int) -> pa.Array:
-    import numpy as np
-
-    numbers = np.ascontiguousarray(vectors, dtype="<f4")
-    return pa.Array.from_buffers(
-        pa.binary(4 * dimension), len(numbers), [None, pa.py_buffer(numbers)]
-    )
-
-
-def _to_array(column: pa.ChunkedArray, dimension: int) -> "np.ndarray":
-    """Read a column of a part, (rows, dimension), without a copy."""
-    import numpy as np
-
-    (chunk,) = column.chunks
-    numbers = np.frombuffer(chunk.buffers()[1], dtype="<f4")
-    return numbers.reshape(-1, dimension)[chunk.offset : chunk.offset + len(chunk)]

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from flows.command import parse, run
-from flows.retrain import RetrainConfig
+from flows.settings import RetrainConfig
 
 
 def fails(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> str:

@@ -7,7 +7,8 @@ import mlflow
 import numpy as np
 import pytest
 
-from flows.retrain import RetrainConfig, describe_settings, seeded
+from flows.retrain import describe_settings, seeded
+from flows.settings import RetrainConfig
 from tasks.registry import Registry
 from tests.flows.conftest import fingerprints, read_facts, run_child
 
@@ -19,7 +20,7 @@ KILLED_IN = {
     "ingest": "tasks.ingest:_tell",
     "synthesize": "tasks.synthesize:_check",
     "retrieve": "tasks.candidates:_count_found",
-    "mine": "tasks.mine:_tabulate",
+    "mine": "tasks.mining:_tabulate",
     "draw": "tasks.draw:describe",
     "train": "tasks.phases:cosine_distance",
     "evaluate": "tasks.evaluate:_score_bm25",
