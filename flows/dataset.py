@@ -4,12 +4,13 @@ from typing import NamedTuple
 
 from prefect import flow
 
+from flows.settings import RetrainConfig
 from tasks.contracts import Candidates, Checkpoint, Corpus, Pairs, Triplets
-from tasks.ingest import IngestConfig, ingest
-from tasks.mine import MineConfig, mine
-from tasks.retrieve import RetrieveConfig, retrieve
+from tasks.ingest import ingest
+from tasks.mine import mine
+from tasks.retrieve import retrieve
 from tasks.sources import Listing
-from tasks.synthesize import SynthesizeConfig, identify_author, synthesize
+from tasks.synthesize import identify_author, synthesize
 
 
 class Dataset(NamedTuple):
@@ -25,14 +26,12 @@ class Dataset(NamedTuple):
 def build_dataset(
     base: Checkpoint,
     listing: Listing,
-    ingesting: IngestConfig,
-    synthesizing: SynthesizeConfig,
-    retrieving: RetrieveConfig,
-    mining: MineConfig,
+    settings: RetrainConfig,
 ) -> Dataset:
     """Ingest, synthesize, retrieve, mine."""
-    corpus = ingest(base, listing, ingesting)
-    pairs = synthesize(corpus, listing, synthesizing, identify_author(synthesizing))
-    candidates = retrieve(corpus, pairs, base, retrieving)
-    triplets = mine(corpus, pairs, candidates, mining)
+    corpus = ingest(base, listing, settings.ingest)
+    author = identify_author(settings.synthesize)
+    pairs = synthesize(corpus, listing, settings.synthesize, author)
+    candidates = retrieve(corpus, pairs, base, settings.retrieve)
+    triplets = mine(corpus, pairs, candidates, settings.mine)
     return Dataset(corpus, pairs, candidates, triplets)

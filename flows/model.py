@@ -6,14 +6,12 @@ from prefect import flow
 
 from flows.dataset import Dataset
 from flows.rounds import train_in_rounds
+from flows.settings import RetrainConfig
 from tasks.contracts import Checkpoint, Registration, Scores
-from tasks.evaluate import EvaluateConfig, evaluate, evaluate_last
-from tasks.mine import MineConfig
-from tasks.register import RegisterConfig, register
+from tasks.evaluate import evaluate, evaluate_last
+from tasks.register import register
 from tasks.registry import CHAMPION, Registry
-from tasks.retrieve import RetrieveConfig
-from tasks.train import TrainConfig
-from tasks.truncate import TruncateConfig, truncate
+from tasks.truncate import truncate
 
 
 class Model(NamedTuple):
@@ -34,34 +32,33 @@ class Model(NamedTuple):
 def build_model(
     base: Checkpoint,
     dataset: Dataset,
-    rounds: int,
-    retrieving: RetrieveConfig,
-    mining: MineConfig,
-    training: TrainConfig,
-    evaluating: EvaluateConfig,
-    truncating: TruncateConfig,
-    registering: RegisterConfig,
-    settings: dict[str, Any],
+    settings: RetrainConfig,
+    told: dict[str, Any],
 ) -> Model:
-    """Train, in rounds if wanted, evaluate, truncate, register."""
-    dataset, checkpoint = train_in_rounds(
-        base, dataset, rounds, retrieving, mining, training, evaluating
-    )
+    """Train, in rounds if wanted, evaluate, truncate, register.
+
+    Args:
+        base: The model to start from.
+        dataset: What it is trained and judged on.
+        settings: Of every stage.
+        told: The settings as the registry is to show them.
+    """
+    dataset, checkpoint = train_in_rounds(base, dataset, settings)
     corpus, pairs, _, triplets = dataset
-    scores = evaluate(checkpoint, base, corpus, pairs, evaluating)
-    cut = truncate(checkpoint, scores, truncating)
-    registry = Registry(cut.root, registering.name)
+    scores = evaluate(checkpoint, base, corpus, pairs, settings.evaluate)
+    cut = truncate(checkpoint, scores, settings.truncate)
+    registry = Registry(cut.root, settings.registry.name)
     rival = registry.find_opponent(cut.fingerprint)
     opponent, rival_version = None, ""
     if rival is not None:
         pulled = registry.pull(rival)
-        opponent = evaluate_last(pulled.checkpoint, corpus, pairs, evaluating)
+        opponent = evaluate_last(pulled.checkpoint, corpus, pairs, settings.evaluate)
         rival_version = pulled.version
     nouns = {"base": base, "corpus": corpus, "pairs": pairs, "triplets": triplets,
              "trained": checkpoint, "scores": scores}  # fmt: skip
-    lineage = {name: noun.fingerprint for name, noun in nouns.items()} | {"settings": settings}
+    lineage = {name: noun.fingerprint for name, noun in nouns.items()} | {"settings": told}
     inputs = (cut, checkpoint, base, corpus, scores, opponent, rival_version, registry.uri,
-              lineage, registering)  # fmt: skip
+              lineage, settings.registry)  # fmt: skip
     registration = register(*inputs)
     known = registry.find_checkpoint(cut.fingerprint)
     if known is None or str(known.version) != registration.facts["version"]:

@@ -30,16 +30,11 @@ def retrain(config: RetrainConfig) -> Model:
     )  # fmt: skip
     base = adopt(config.base, root)
     stages = seeded(config)
-    dataset = build_dataset(
-        base, listing, stages.ingest, stages.synthesize, stages.retrieve, stages.mine
-    )
+    dataset = build_dataset(base, listing, stages)
     point_to_corpus(root, dataset.corpus.fingerprint)
     page = draw(*dataset)  # to be read while the model is trained
     show_page(page)
-    model = build_model(
-        base, dataset, stages.rounds, stages.retrieve, stages.mine, stages.train, stages.evaluate,
-        stages.truncate, stages.registry, describe_settings(config),
-    )  # fmt: skip
+    model = build_model(base, dataset, stages, describe_settings(config))
     if model.dataset.triplets.fingerprint != dataset.triplets.fingerprint:
         page = draw(*model.dataset)
         show_page(page)

@@ -4,13 +4,14 @@ import logging
 from typing import NamedTuple
 
 from flows.dataset import Dataset
+from flows.settings import RetrainConfig
 from tasks.contracts import Checkpoint, Scores
 from tasks.core.statistics import Interval, paired_bootstrap
-from tasks.evaluate import EvaluateConfig, evaluate_last
-from tasks.mine import MineConfig, mine
+from tasks.evaluate import evaluate_last
+from tasks.mine import mine
 from tasks.report import pick
-from tasks.retrieve import RetrieveConfig, retrieve
-from tasks.train import TrainConfig, train
+from tasks.retrieve import retrieve
+from tasks.train import train
 
 logger = logging.getLogger(__name__)
 
@@ -25,11 +26,7 @@ class Round(NamedTuple):
 def train_in_rounds(
     base: Checkpoint,
     dataset: Dataset,
-    rounds: int,
-    retrieving: RetrieveConfig,
-    mining: MineConfig,
-    training: TrainConfig,
-    evaluating: EvaluateConfig,
+    settings: RetrainConfig,
 ) -> Round:
     """Train the base; then mine with what came of it and train the base again, while that gains.
 
@@ -40,23 +37,19 @@ def train_in_rounds(
     Args:
         base: The model every round starts from.
         dataset: Mined with the base.
-        rounds: Most rounds, the first included.
-        retrieving: How the passages are found.
-        mining: How negatives are chosen among them.
-        training: How the encoder is trained.
-        evaluating: How dev questions are scored.
+        settings: How many rounds at most, and of every stage.
     """
     corpus, pairs = dataset.corpus, dataset.pairs
-    last = Round(dataset, train(corpus, pairs, dataset.triplets, base, training))
-    for number in range(2, rounds + 1):
-        candidates = retrieve(corpus, pairs, last.checkpoint, retrieving)
-        triplets = mine(corpus, pairs, candidates, mining, dataset.triplets)
-        checkpoint = train(corpus, pairs, triplets, base, training)
+    last = Round(dataset, train(corpus, pairs, dataset.triplets, base, settings.train))
+    for number in range(2, settings.rounds + 1):
+        candidates = retrieve(corpus, pairs, last.checkpoint, settings.retrieve)
+        triplets = mine(corpus, pairs, candidates, settings.mine, dataset.triplets)
+        checkpoint = train(corpus, pairs, triplets, base, settings.train)
         before, after = (
-            evaluate_last(model, corpus, pairs, evaluating, "tuned")
+            evaluate_last(model, corpus, pairs, settings.evaluate, "tuned", has_more_layers=True)
             for model in (last.checkpoint, checkpoint)
         )
-        gain = measure_gain(before, after, seed=evaluating.seed)
+        gain = measure_gain(before, after, seed=settings.evaluate.seed)
         told = f"{gain.value:+.4f} nDCG@10 on dev ({gain.low:+.4f} to {gain.high:+.4f})"
         if gain.low <= 0:
             logger.info("round %d is no gain beyond chance: %s; round %d stays",

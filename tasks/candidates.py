@@ -218,22 +218,20 @@ def _tabulate(
     import numpy as np
     import pyarrow as pa
 
-    ids = passages.names
-    is_found = rows >= 0
-    ends = np.concatenate([[0], np.cumsum(is_found.sum(axis=1))])
+    found = passages.name(rows)
     own = [answer.row for query in queries for answer in query.answers]
-    own_ends = np.concatenate([[0], np.cumsum([len(query.answers) for query in queries])])
+    own_ends = np.cumsum([0, *(len(query.answers) for query in queries)])
 
-    def lists(offsets: np.ndarray, values: pa.Array) -> pa.ListArray:
-        return pa.ListArray.from_arrays(pa.array(offsets, pa.int32()), values)
+    def lists(ends: "np.ndarray | pa.Array", values: "np.ndarray | pa.Array") -> pa.ListArray:
+        return pa.ListArray.from_arrays(pa.array(ends, pa.int32()), pa.array(values))
 
     return pa.table(
         {
             "query_id": [query.query_id for query in queries],
-            "passage_ids": lists(ends, ids.take(pa.array(rows[is_found]))),
-            "scores": lists(ends, pa.array(scores[is_found])),
-            "positive_ids": lists(own_ends, ids.take(pa.array(own, pa.int64()))),
-            "positive_scores": lists(own_ends, pa.array(positive_scores)),
+            "passage_ids": found,
+            "scores": lists(found.offsets, scores[rows >= 0]),
+            "positive_ids": lists(own_ends, passages.names.take(pa.array(own, pa.int64()))),
+            "positive_scores": lists(own_ends, positive_scores),
             "planted_scores": pa.array(
                 [[] if score is None else [score] for score in planted_scores],
                 pa.list_(pa.float32()),

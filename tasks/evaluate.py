@@ -77,13 +77,20 @@ def evaluate_last(
     pairs: Pairs,
     config: EvaluateConfig,
     system: str = "champion",
+    has_more_layers: bool = False,
 ) -> Scores:
-    """Score the last layer of one model, as `evaluate` does, under the name of `system`."""
+    """Score the last layer of one model, as `evaluate` does, under the name of `system`.
+
+    `has_more_layers` says that `evaluate` may score the others too: then all are embedded at once.
+    """
     from .benchmark import read_benchmark
 
     require_faiss()
     benchmark = read_benchmark(corpus, pairs)
-    systems = _score_layers(system, checkpoint, benchmark, config, corpus, last_only=True)
+    systems = _score_layers(
+        system, checkpoint, benchmark, config, corpus,
+        last_only=True, embeds_last_only=not has_more_layers,
+    )  # fmt: skip
     return _write(systems, benchmark, corpus, config)
 
 
@@ -95,6 +102,7 @@ def _score_layers(
     corpus: Corpus,
     *,
     last_only: bool = False,
+    embeds_last_only: bool = False,
 ) -> "list[System]":
     from .benchmark import System
     from .core.index import build_index, inner_products
@@ -102,9 +110,7 @@ def _score_layers(
 
     encoder = load_encoder(checkpoint.check().path)
     layers = range(encoder.layers if last_only else 1, encoder.layers + 1)
-
-    # a model that is scored at every layer later is embedded at every layer once
-    embedded = layers if name == "champion" else range(1, encoder.layers + 1)
+    embedded = range(encoder.layers if embeds_last_only else 1, encoder.layers + 1)
 
     def vectors(texts: Sequence[str], kind: "Kind", what: str) -> "np.ndarray":
         return embed(

@@ -27,7 +27,7 @@ def make_pairs(
         entries: The passages of the corpus.
         placed: Splits.
         most: Most passages per evaluation split; a hash decides which.
-        most_in_all: Most passages; those of evaluation go first.
+        most_in_all: Most passages; those of evaluation go first, up to half of them.
         seed: Another seed, other passages.
 
     Returns:

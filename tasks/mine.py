@@ -72,7 +72,7 @@ def mine(
     logger.info(
         "kept %d negatives for %d queries of %d candidates; left out: %d of the own document, %d "
         "held out, %d near a positive, %d above the ceiling; %d queries got fewer than %d; %d "
-        "queries failed the round trip; an estimated %.1f %% of the negatives answer",
+        "queries failed the round trip; by estimate at most %.1f %% of the negatives answer",
         *(facts[name] for name in ("kept", "queries", "candidates", "own_document", "held_out")),
         *(facts[name] for name in ("near_duplicate", "above_ceiling", "short")),
         config.negatives_per_query, facts["round_trip"], 100 * facts["false_negative_rate"],

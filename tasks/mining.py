@@ -213,17 +213,11 @@ def _tabulate(
     queries, columns = np.nonzero(block.positives >= 0)
     negatives = np.concatenate([selection.negatives, drawn], axis=1)
 
-    def lists(rows: "np.ndarray") -> "pa.ListArray":
-        rows = rows[queries]
-        ends = np.concatenate([[0], np.cumsum((rows >= 0).sum(axis=1))])
-        named = places.names.take(pa.array(rows[rows >= 0]))
-        return pa.ListArray.from_arrays(pa.array(ends, pa.int32()), named)
-
     return pa.table(
         {
             "query_id": pa.array(block.query_ids[queries], pa.string()),
             "passage_id": places.names.take(pa.array(block.positives[queries, columns])),
-            "negative_ids": lists(negatives),
-            "unknown_ids": lists(selection.unknown),
+            "negative_ids": places.name(negatives[queries]),
+            "unknown_ids": places.name(selection.unknown[queries]),
         }
     )

@@ -71,24 +71,22 @@ def retrieve(
             "--synthesize.test-fraction."
         )
     encoder = load_encoder(teacher.check().path)
+    last = encoder.layers
     work: dict[str, int] = {}
 
-    def vectors(texts: list[str], kind: "Kind", what: str) -> "np.ndarray":
-        # every layer of passages: see above; the last of all else
-        first = 1 if what == "embedding passages" else encoder.layers
-        layers = range(first, encoder.layers + 1)
+    def vectors(texts: list[str], kind: "Kind", what: str, first: int = last) -> "np.ndarray":
         return embed(
-            corpus.root, teacher, texts, kind, layers, config.batch_tokens, what,
-            wanted=[encoder.layers], encoder=encoder, work=work,
+            corpus.root, teacher, texts, kind, range(first, last + 1), config.batch_tokens, what,
+            wanted=[last], encoder=encoder, work=work,
         )[:, 0]  # fmt: skip
 
     index = build_index(
-        vectors(passages.texts, "document", "embedding passages"),
+        vectors(passages.texts, "document", "embedding passages", first=1),
         kind=config.index,
         exact_vectors=config.exact_passages,
     )
     asked = vectors([query.text for query in queries], "query", "embedding queries")
-    kept = KeptHits(corpus.root, teacher, encoder, encoder.layers)
+    kept = KeptHits(corpus.root, teacher, encoder, last)
     search = Search(
         index, asked, queries, passages, vectors, kept,
         depth=config.depth, planted=config.planted,

@@ -43,6 +43,18 @@ class Places:
         found: np.ndarray = rows.to_numpy(zero_copy_only=False).astype("int64")
         return found
 
+    def name(self, rows: "np.ndarray") -> pa.ListArray:
+        """Return lists of passage ids.
+
+        Args:
+            rows: (lists, k) rows of passages, -1 for none.
+        """
+        import numpy as np
+
+        ends = np.concatenate([[0], np.cumsum((rows >= 0).sum(axis=1))])
+        names = self.names.take(pa.array(rows[rows >= 0]))
+        return pa.ListArray.from_arrays(pa.array(ends, pa.int32()), names)
+
 
 @dataclass(frozen=True, eq=False)
 class Passages(Places):

@@ -19,20 +19,16 @@ from typing import Any
 import numpy as np
 
 from tasks.adopt import adopt
-from tasks.benchmark import Benchmark, read_benchmark
-from tasks.contracts import Checkpoint
-from tasks.core.index import build_index, inner_products
+from tasks.contracts import Scores
 from tasks.core.statistics import bootstrap_mean, paired_bootstrap
-from tasks.embed import embed
+from tasks.evaluate import EvaluateConfig, evaluate_last
 from tasks.ingest import IngestConfig, ingest
 from tasks.mine import MineConfig, mine
-from tasks.model_files import load_encoder
 from tasks.retrieve import RetrieveConfig, retrieve
 from tasks.sources import list_sources
 from tasks.synthesize import SynthesizeConfig, synthesize
 from tasks.train import TrainConfig, train
 
-HITS = 1000
 SYNTHESIZE = {"use_human_train": False, "test_fraction": 0.45}
 TRAIN = {
     "exits": [6], "exit_epochs": 0, "max_tokens": 96, "queries_per_passage": 2,
@@ -74,44 +70,33 @@ def run(data: str, root: Path, settings: Settings) -> list[dict[str, Any]]:
     triplets = mine.fn(corpus, pairs, candidates, mining)
     training = TrainConfig.model_validate(TRAIN | settings.get("train", {}))
     tuned = train.fn(corpus, pairs, triplets, base, training)
-    benchmark = read_benchmark(corpus, pairs)
-    before, after = (score(model, base, benchmark) for model in (base, tuned))
+    before, after = (
+        score(evaluate_last.fn(model, corpus, pairs, EvaluateConfig(), "", model is base))
+        for model in (base, tuned)
+    )
     facts = {"filters": pairs.facts.get("filters"), "mined": triplets.facts}
-    rows = []
-    for group, numbers in benchmark.groups:
-        old, new = before[numbers], after[numbers]
-        rows.append(
-            {
-                "group": " ".join(group),
-                "questions": len(numbers),
-                "base": round(float(old.mean()), 4),
-                "tuned": [round(value, 4) for value in bootstrap_mean(new)],
-                "difference": [round(value, 4) for value in paired_bootstrap(new, old)],
-                "values": [round(float(value), 4) for value in new],
-                "facts": facts,
-            }
-        )
-    return rows
+    return [
+        {
+            "group": group,
+            "questions": len(old),
+            "base": round(float(np.mean(old)), 4),
+            "tuned": [round(value, 4) for value in bootstrap_mean(after[group])],
+            "difference": [round(value, 4) for value in paired_bootstrap(after[group], old)],
+            "values": [round(value, 4) for value in after[group]],
+            "facts": facts,
+        }
+        for group, old in before.items()
+    ]
 
 
-def score(model: Checkpoint, base: Checkpoint, benchmark: Benchmark) -> np.ndarray:
-    """Return nDCG@10 per question at the last layer."""
-    encoder = load_encoder(model.path)
-    # the base was embedded at every layer by `retrieve`
-    first = 1 if model.fingerprint == base.fingerprint else encoder.layers
-    layers = range(first, encoder.layers + 1)
-
-    def vectors(texts: list[str], kind: Any) -> np.ndarray:  # noqa: ANN401 - a literal
-        return embed(
-            model.root, model, texts, kind, layers, wanted=[encoder.layers], encoder=encoder
-        )[:, 0]
-
-    index = build_index(vectors(benchmark.passages.texts, "document"))
-    asked = vectors(benchmark.questions, "query")
-    rows, scores = index.search(asked, HITS)
-    seen = vectors(benchmark.hidden_texts, "document")
-    hidden = inner_products(asked[benchmark.hidden_queries], seen[:, None])[:, 0]
-    return benchmark.measure(rows, scores, hidden)["ndcg@10"]
+def score(scores: Scores) -> dict[str, list[float]]:
+    """Return nDCG@10 per question by group of questions."""
+    rows = scores.read().to_pylist()
+    return {
+        f"{row['split']} {row['origin']}": row["values"]
+        for row in rows
+        if row["metric"] == "ndcg@10"
+    }
 
 
 if __name__ == "__main__":
