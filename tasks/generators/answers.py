@@ -17,6 +17,11 @@ _OF_PASSAGE = re.compile(
     r"\b(?:according to|mentioned in|described in) the (?:text|author|article|document)\b",
     re.IGNORECASE,
 )
+# Who searches has no study before them, whether or not the passage calls itself one.
+_OF_STUDY = re.compile(
+    r"\bthis (?:study|article|paper|research|excerpt)\b|\bthe (?:study|authors|excerpt)\b(?! of\b)",
+    re.IGNORECASE,
+)
 
 
 def read_answer(answer: str, text: str, count: int, shown: Collection[str] = ()) -> Made:
@@ -53,7 +58,9 @@ def _fault(query: str, text: str, of_passage: Collection[str]) -> str:
         return "copies the passage"
     if _MASK.search(query):
         return "asks for what was masked"
-    if _MARK.search(query) or (_OF_PASSAGE.search(query) and not _OF_PASSAGE.search(text)):
+    if _MARK.search(query) or _OF_STUDY.search(query):
+        return "speaks of the passage"
+    if _OF_PASSAGE.search(query) and not _OF_PASSAGE.search(text):
         return "speaks of the passage"
     return ""
 

@@ -44,7 +44,7 @@ def main() -> None:
     parser.add_argument("work", type=Path)
     parser.add_argument("cells", nargs="+")
     options = parser.parse_args()
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", force=True)
     options.work.mkdir(parents=True, exist_ok=True)
     for cell in options.cells:
         name, _, settings = cell.partition("=")
