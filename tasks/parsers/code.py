@@ -80,7 +80,7 @@ def parse_code(text: str, grammar: str) -> Parsed:
             heading = " > ".join(definitions[owner].path) if owner >= 0 else ""
             sections.append(Section(heading, told, f"line {rows[0] + 1}"))
         before = owner
-    return "", tuple(sections)
+    return Parsed("", tuple(sections))
 
 
 def _row(line: str, *, is_prose: bool) -> str:

@@ -9,6 +9,7 @@ import threading
 
 from ..contracts import BurnishError
 from ..core.text import Section
+from .lost import bound_lost
 from .outline import Parsed
 from .process import End, Limits, Process
 from .reasons import Passing, Unreadable
@@ -52,7 +53,8 @@ class Workers:
             )
         if "problem" in found:
             raise Unreadable(found["problem"])
-        return found["title"], tuple(Section(*parts) for parts in found["sections"])
+        sections = tuple(Section(*parts) for parts in found["sections"])
+        return Parsed(found["title"], sections, bound_lost(found["lost"]))
 
     def _take(self) -> Process:
         with self._lock:

@@ -60,7 +60,7 @@ def _textual(kind: str) -> Callable[[str], Parsed]:
 
         return parse_notebook
     if kind == ".txt":
-        return lambda text: ("", (Section("", text, "line 1"),))
+        return lambda text: Parsed("", (Section("", text, "line 1"),))
     from .markdown import parse_markdown
 
     return parse_markdown

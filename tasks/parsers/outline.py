@@ -1,14 +1,22 @@
 """The outline of a document that is being parsed: its title, its headings, and their text."""
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from ..core.text import Section
+from .lost import Lost
 
 __all__ = ["CODE_INDENT", "Outline", "Parsed", "Section"]
 
-Parsed = tuple[str, tuple[Section, ...]]
-
 CODE_INDENT = "    "  # what tells code from prose where text is split
+
+
+class Parsed(NamedTuple):
+    """What a file holds: its title, empty if it names none, its sections, and what was lost."""
+
+    title: str
+    sections: tuple[Section, ...]
+    lost: tuple[Lost, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -72,7 +80,7 @@ class Outline:
             Section(" > ".join(h.text for h in path if h is not hidden), found.text, found.position)
             for path, found in self._sections
         ]
-        return title, tuple(sections)
+        return Parsed(title, tuple(sections))
 
     def _find_title(self) -> _Heading | None:
         highest = min((heading.level for heading in self._headings), default=0)

@@ -8,13 +8,16 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
+from .lost import Lost, tell_lost
 from .outline import Outline, Parsed
-from .pdf_lines import Bookmark, Line, open_pdf, read_bookmarks, read_lines, title_of
+from .pdf_lines import Bookmark, Line, Page, open_pdf, read_bookmarks, read_page, title_of
 from .reasons import Unreadable, damage
 
 LARGER = 1.12  # than the text at large: what is set so is a heading; footnotes are 0.8, titles 1.7
 MAX_HEADING_CHARACTERS = 120
 MAX_PAGES = 100_000
+DAMAGED = "damaged page"
+PICTURES = "no text: page of pictures; add a text layer"
 EDGE_LINES = 2  # at the top of a page and at its bottom, where running titles stand
 _DIVIDED = re.compile(r"[^\W\d_]{2,}[-\u00ad\u2010]$")
 FULL_STOP = re.compile(r"[.!?:;。！？][\"'”’)\]]*$")  # noqa: RUF001 - full-width on purpose
@@ -23,21 +26,42 @@ FULL_STOP = re.compile(r"[.!?:;。！？][\"'”’)\]]*$")  # noqa: RUF001 - fu
 def parse_pdf(content: bytes) -> Parsed:
     """Parse a PDF; running titles and page numbers are dropped, divided words joined.
 
+    Pages that are damaged, and those of pictures without text, are told as lost.
+
     Raises:
         Unreadable: it is encrypted, damaged, or holds no text.
     """
     with damage("PDF"), open_pdf(content) as document:
-        pages = [read_lines(document, number) for number in range(len(document))]
-        if not any(pages):
-            raise Unreadable(f"no text: PDF of {len(pages)} pages of pictures; add a text layer")
+        read = [read_page(document, number) for number in range(len(document))]
+        if not any(page.lines for page in read):
+            raise Unreadable(_why_empty(read))
         title, bookmarks = title_of(document), read_bookmarks(document)
-    pages = _drop_running(pages)
+    pages = _drop_running([page.lines for page in read])
+    lost = _find_lost(read, pages)
     larger = _find_larger(pages)
     if len(bookmarks) < 2:
-        return _write(title, pages, larger)
+        return _write(title, pages, larger)._replace(lost=lost)
     first = [found[0] for (page, _), found in larger.items() if page == 0]
     largest = min(first, key=lambda found: found[0], default=(0, "", 0))[1]
-    return _write(title or largest, pages, _place(bookmarks, pages))
+    return _write(title or largest, pages, _place(bookmarks, pages))._replace(lost=lost)
+
+
+def _why_empty(pages: Sequence[Page]) -> str:
+    damaged = sum(page.is_damaged for page in pages)
+    if damaged and not any(page.is_pictures for page in pages):
+        return f"damaged PDF: {damaged} of its {len(pages)} pages, and no text on any other"
+    return f"no text: PDF of {len(pages)} pages of pictures; add a text layer"
+
+
+def _find_lost(pages: Sequence[Page], kept: Sequence[Sequence[Line]]) -> tuple[Lost, ...]:
+    """Tell the pages of which nothing was kept; of one that is blank nothing is lost."""
+    reasons: dict[int, str] = {}
+    for number, (page, lines) in enumerate(zip(pages, kept, strict=True), start=1):
+        if page.is_damaged:
+            reasons[number] = DAMAGED
+        elif page.is_pictures and not lines:
+            reasons[number] = PICTURES
+    return tell_lost("page", reasons)
 
 
 def _drop_running(pages: Sequence[Sequence[Line]]) -> list[list[Line]]:

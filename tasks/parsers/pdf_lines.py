@@ -1,9 +1,10 @@
-"""The lines of a PDF: what they say, how large, and where on the page."""
+"""The pages of a PDF: their lines, how large and where, and whether they show pictures."""
 
 import ctypes
+import itertools
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -14,6 +15,8 @@ from .reasons import Unreadable
 from .titles import read_title
 
 MAX_BOOKMARKS = 10_000
+MAX_OBJECTS = 10_000  # of a page, among which a picture is looked for; drawings have millions
+STAMPED_LINES = 4  # what a scanned page may bear: a running title, its number, who scanned it
 _LEADERS = re.compile(r"(\.\s?){6,}\s*\w*$")  # to a page number: the table of contents
 _DIVIDED = re.compile(r"\ufffe(?=[^\W\d_A-Z])")  # how PDFium tells that a line's end divides a word
 
@@ -35,6 +38,15 @@ class Bookmark:
     text: str
     page: int
     top: float
+
+
+@dataclass(frozen=True)
+class Page:
+    """A page: its lines; whether it cannot be read; whether it has pictures, and hardly text."""
+
+    lines: tuple[Line, ...] = ()
+    is_damaged: bool = False
+    is_pictures: bool = False
 
 
 @contextmanager
@@ -83,25 +95,37 @@ def read_bookmarks(document: pypdfium2.PdfDocument) -> list[Bookmark]:
     return found
 
 
-def read_lines(document: pypdfium2.PdfDocument, number: int) -> list[Line]:
-    """Return the lines of a page in the order in which they are to be read; damaged: none."""
+def read_page(document: pypdfium2.PdfDocument, number: int) -> Page:
+    """Read a page, its lines in the order in which they are to be read."""
     try:
         page = document[number]
-    except pypdfium2.PdfiumError:
-        return []
-    try:
-        text_page = page.get_textpage()
         try:
-            return list(_lines(text_page))
+            return _read(page)
         finally:
-            text_page.close()
+            page.close()
+    except pypdfium2.PdfiumError:
+        return Page(is_damaged=True)
+
+
+def _read(page: pypdfium2.PdfPage) -> Page:
+    text_page = page.get_textpage()
+    try:
+        raw_lines = text_page.get_text_range().split("\n")
+        lines = tuple(_lines(text_page, raw_lines))
     finally:
-        page.close()
+        text_page.close()
+    is_bare = sum(map(bool, map(str.strip, raw_lines))) <= STAMPED_LINES
+    return Page(lines, is_pictures=is_bare and _has_picture(page))
 
 
-def _lines(text_page: pypdfium2.PdfTextPage) -> Iterator[Line]:
+def _has_picture(page: pypdfium2.PdfPage) -> bool:
+    shown = itertools.islice(page.get_objects(), MAX_OBJECTS)
+    return any(item.type == pdfium.FPDF_PAGEOBJ_IMAGE for item in shown)
+
+
+def _lines(text_page: pypdfium2.PdfTextPage, raw_lines: Sequence[str]) -> Iterator[Line]:
     start = 0  # in units of UTF-16, as PDFium counts
-    for raw in text_page.get_text_range().split("\n"):
+    for raw in raw_lines:
         text = " ".join(raw.split())
         if text and not _LEADERS.search(text):
             first = start + len(raw) - len(raw.lstrip())

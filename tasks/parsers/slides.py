@@ -7,9 +7,11 @@ import pptx
 from pptx.shapes.base import BaseShape
 from pptx.shapes.graphfrm import GraphicFrame
 from pptx.shapes.group import GroupShape
+from pptx.shapes.picture import Picture
 from pptx.slide import Slide
 
 from .archive import check_archive
+from .lost import tell_lost
 from .outline import Outline, Parsed
 from .reasons import damage
 from .titles import read_title
@@ -17,6 +19,7 @@ from .titles import read_title
 # Placeholders that say the same on every slide.
 _REPEATED = {"DATE", "FOOTER", "HEADER", "SLIDE_NUMBER"}
 MAX_DEPTH = 20  # of groups within groups
+PICTURES = "no text: slide of pictures; describe them in its notes"
 
 
 def parse_slides(content: bytes) -> Parsed:
@@ -29,28 +32,39 @@ def parse_slides(content: bytes) -> Parsed:
     with damage("PPTX"):
         presentation = pptx.Presentation(io.BytesIO(content))
         outline = Outline(read_title(presentation.core_properties.title))
+        lost: dict[int, str] = {}
         for number, slide in enumerate(presentation.slides, start=1):
-            _read_slide(slide, number, outline)
-        return outline.finish()
+            if not _read_slide(slide, number, outline) and _has_pictures(slide):
+                lost[number] = PICTURES
+        return outline.finish()._replace(lost=tell_lost("slide", lost))
 
 
-def _read_slide(slide: Slide, number: int, outline: Outline) -> None:
+def _read_slide(slide: Slide, number: int, outline: Outline) -> bool:
+    """Add a slide; return whether it gave text, or as the opening one the title."""
     title = slide.shapes.title
     heading = title.text_frame.text if title is not None and title.has_text_frame else ""
     is_opening = number == 1 and bool(heading.strip())
     outline.open(1 if is_opening else 2, heading, f"slide {number}")
-    for shape in _in_order(slide.shapes):
-        if title is None or shape.shape_id != title.shape_id:
-            _add(outline, "\n".join(_read_shape(shape)))
+    texts = [
+        "\n".join(_read_shape(shape))
+        for shape in _in_order(slide.shapes)
+        if title is None or shape.shape_id != title.shape_id
+    ]
     if slide.has_notes_slide:
         frame = slide.notes_slide.notes_text_frame
-        _add(outline, frame.text if frame is not None else "")
-
-
-def _add(outline: Outline, text: str) -> None:
-    if text.strip():
+        texts.append(frame.text if frame is not None else "")
+    for text in filter(str.strip, texts):
         outline.add(text.replace("\v", "\n"))
         outline.add("")
+    return is_opening or any(map(str.strip, texts))
+
+
+def _has_pictures(slide: Slide) -> bool:
+    """Tell whether a slide shows pictures, charts, or diagrams."""
+    return any(
+        isinstance(shape, Picture) or (isinstance(shape, GraphicFrame) and not shape.has_table)
+        for shape in _in_order(slide.shapes)
+    )
 
 
 def _in_order(shapes: Iterable[BaseShape], depth: int = 0) -> Iterator[BaseShape]:

@@ -10,6 +10,7 @@ import sys
 from multiprocessing.connection import Connection
 
 from .kinds import parse
+from .lost import bound_lost
 from .reasons import Unreadable
 
 READY = b"ready"
@@ -61,7 +62,7 @@ def _allow(seconds: int) -> None:
 
 def _answer(kind: str, content: bytes, text_characters: int) -> bytes:
     try:
-        title, sections = parse(kind, content)
+        title, sections, lost = parse(kind, content)
     except MemoryError:
         raise
     except ModuleNotFoundError as error:
@@ -76,7 +77,7 @@ def _answer(kind: str, content: bytes, text_characters: int) -> bytes:
             return _dump({"problem": f"too long: {size:,} characters of text"})
         parts = [[_clean(part) for part in vars(section).values()] for section in sections]
         shown = [part for part in parts if part[1].strip()]
-        found = {"title": _line(_clean(title)), "sections": shown}
+        found = {"title": _line(_clean(title)), "sections": shown, "lost": bound_lost(lost)}
     return _dump(found)
 
 

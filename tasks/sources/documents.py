@@ -22,7 +22,8 @@ def read_documents(
 ) -> tuple[list[Document], list[Reject], dict[str, int]]:
     """Read all sources, and parse what was not parsed in an earlier run.
 
-    An id that is taken already, and a document without text, is set aside.
+    An id that is taken already, and a document without text, is set aside; so is what was lost of
+    a document that stays, as `<document_id> page 3`.
 
     Args:
         listing: The sources.
@@ -53,6 +54,7 @@ def read_documents(
             documents.append(built)
         else:
             rejects.append(built)
+        rejects += _list_lost(page.file, parsed)
     if has_passed:
         renew_doubt(root)
     work["listed"] = len(pages) + work["rows"]
@@ -71,6 +73,13 @@ def _build(file: File, parsed: Mapping[str, Any], work: Counter[str]) -> Documen
     sections = tuple(Section(**section) for section in parsed["sections"])
     document = Document(file.document_id, title, sections, file.place)
     return document if has_text(document) else Reject(file.document_id, file.place, NO_TEXT)
+
+
+def _list_lost(file: File, parsed: Mapping[str, Any]) -> list[Reject]:
+    return [
+        Reject(f"{file.document_id} {part['place']}", file.place, part["reason"])
+        for part in parsed["lost"]
+    ]
 
 
 def read_sources(

@@ -37,12 +37,12 @@ def parse_page(kind: str, content: bytes, title: str) -> Parsed:
         title: For a page that names none.
 
     Returns:
-        Its title and its sections.
+        Its title, its sections, and which parts of it were lost.
 
     Raises:
         ValueError: it cannot be parsed; the message is the reason to set it aside.
         Passing: a ValueError that another run may not meet.
         BurnishError: the installation is broken, so that nothing can be parsed.
     """
-    found, sections = _WORKERS.parse(kind, content)
-    return found or title, sections
+    found = _WORKERS.parse(kind, content)
+    return found._replace(title=found.title or title)

@@ -31,10 +31,12 @@ def _texts(*names: str) -> pa.StructType:
 
 
 SECTIONS = pa.list_(_texts("heading", "text", "position"))
+LOST = pa.list_(_texts("place", "reason"))
 PARSED = pa.struct(
     [
         ("title", pa.string()),
         ("sections", SECTIONS),
+        ("lost", LOST),  # parts of it
         ("problem", pa.string()),
         ("guessed", pa.string()),  # its encoding, if that had to be guessed
     ]
@@ -99,7 +101,7 @@ def _read(page: Page, most: int, *, again: bool = False) -> dict[str, Any]:
         most: Longest in bytes that is read.
         again: Whether it was found changed before; then it is taken as it is now.
     """
-    parsed = {"title": "", "sections": [], "problem": "", "guessed": ""}
+    parsed = {"title": "", "sections": [], "lost": [], "problem": "", "guessed": ""}
     try:
         content = load(page.file, most)
     except OSError as error:
@@ -113,12 +115,13 @@ def _read(page: Page, most: int, *, again: bool = False) -> dict[str, Any]:
         if page.file.kind not in parse.BINARY:
             decoded = decode(content)
             content, parsed["guessed"] = decoded.text.encode(), decoded.guessed
-        title, sections = parse.parse_page(page.file.kind, content, "")
+        title, sections, lost = parse.parse_page(page.file.kind, content, "")
     except parse.Passing as error:  # the machine's fault, not the page's
         return {**parsed, "problem": PASSED + str(error)}
     except ValueError as error:
         return {**parsed, "problem": str(error)}
-    return {**parsed, "title": title, "sections": list(map(vars, sections))}
+    told = [part._asdict() for part in lost]
+    return {**parsed, "title": title, "sections": list(map(vars, sections)), "lost": told}
 
 
 def _ahead(pages: list[Page], read: Callable[[Page], dict[str, Any]]) -> Iterator[dict[str, Any]]:

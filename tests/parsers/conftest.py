@@ -1,6 +1,6 @@
 """A writer of PDF files, small and real."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import pytest
 
@@ -18,10 +18,13 @@ def _write_pdf(
     title: str = "",
     bookmarks: Sequence[tuple[str, int, float]] = (),  # text, page from 0, height
     trailer: str = "",
+    drawn: Mapping[int, str] | None = None,  # page from 0: operators; `/Scan Do`, `/Sheet Do`
 ) -> bytes:
+    drawn = drawn or {}
     count = len(pages)
     kids = " ".join(f"{5 + number} 0 R" for number in range(count))
-    first_mark = 5 + 2 * count
+    scan, first_mark = 5 + 2 * count, 7 + 2 * count
+    images = f"/XObject<</Scan {scan} 0 R/Sheet {scan + 1} 0 R>>" if drawn else ""
     objects = [
         "<</Type/Catalog/Pages 2 0 R" + (f"/Outlines {first_mark} 0 R>>" if bookmarks else ">>"),
         f"<</Type/Pages/Kids[{kids}]/Count {count}>>",
@@ -30,15 +33,22 @@ def _write_pdf(
     ]
     for number in range(count):
         objects.append(
-            "<</Type/Page/Parent 2 0 R/MediaBox[0 0 595 842]/Resources<</Font<</F1 3 0 R>>>>"
+            "<</Type/Page/Parent 2 0 R/MediaBox[0 0 595 842]/Resources<</Font<</F1 3 0 R>>"
+            f"{images}>>"
             f"/Contents {5 + count + number} 0 R>>"
         )
-    for page in pages:
+    for number, page in enumerate(pages):
         shown = "".join(
             f"BT /F1 {size} Tf 72 {height} Td ({_escape(text)}) Tj ET\n"
             for height, size, text in page
-        )
+        ) + drawn.get(number, "")
         objects.append(f"<</Length {len(shown)}>>\nstream\n{shown}\nendstream")
+    objects += [
+        "<</Type/XObject/Subtype/Image/Width 1/Height 1/ColorSpace/DeviceGray/BitsPerComponent 8"
+        "/Length 1>>\nstream\nx\nendstream",
+        "<</Type/XObject/Subtype/Form/BBox[0 0 1 1]/Length 8"
+        f"/Resources<</XObject<</Scan {scan} 0 R>>>>>>\nstream\n/Scan Do\nendstream",
+    ]
     if bookmarks:
         last = first_mark + len(bookmarks)
         objects.append(f"<</First {first_mark + 1} 0 R/Last {last} 0 R/Count {len(bookmarks)}>>")

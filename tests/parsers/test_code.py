@@ -68,7 +68,7 @@ OTHERS = {
 
 
 def test_definitions_are_sections_and_what_documents_them_is_prose() -> None:
-    title, sections = parse_code(PYTHON, LANGUAGES[".py"])
+    title, sections, _ = parse_code(PYTHON, LANGUAGES[".py"])
     found = {section.heading: section for section in sections}
     assert title == ""
     assert list(found) == ["", "Clock", "Clock > wind", "tick"]
@@ -116,7 +116,7 @@ def test_broken_code_is_read() -> None:
 
 
 def test_code_of_other_languages_is_taken_as_it_is() -> None:
-    _, (section,) = parse_code("function a()\n  return 1\nend", LANGUAGES[".lua"])
+    _, (section,), _ = parse_code("function a()\n  return 1\nend", LANGUAGES[".lua"])
     assert section.text == "    function a()\n      return 1\n    end"
 
 

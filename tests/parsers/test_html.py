@@ -19,7 +19,7 @@ PAGE = """\
 
 
 def test_headings_text_and_anchors() -> None:
-    title, sections = parse_html(PAGE)
+    title, sections, _ = parse_html(PAGE)
     assert title == "Guide & more"
     assert [(s.heading, s.position) for s in sections] == [
         ("", "near line 4"),
@@ -40,7 +40,7 @@ def test_headings_text_and_anchors() -> None:
 
 def test_nothing_but_the_main_part_is_read_where_there_is_one() -> None:
     page = "<body><div>Menu</div><main><h1>T</h1><p>Text</p></main><div>Ads</div></body>"
-    title, sections = parse_html(page)
+    title, sections, _ = parse_html(page)
     assert (title, [section.text.strip() for section in sections]) == ("T", ["Text"])
 
 

@@ -11,7 +11,7 @@ import pytest
 import tasks.parsers
 from tasks.parsers.isolation import Workers
 from tasks.parsers.kinds import BINARY, KINDS
-from tasks.parsers.process import Limits
+from tasks.parsers.process import Limits, Process
 from tasks.parsers.reasons import Passing, Unreadable
 from tasks.sources import parse
 from tasks.stage import _closure
@@ -31,7 +31,7 @@ def processes(workers: Workers) -> set[int]:
 
 def test_a_process_serves_many_pages(workers: Workers) -> None:
     for number in range(5):
-        title, (section,) = workers.parse(".md", b"# Guide %d\n\nText." % number)
+        title, (section,), _ = workers.parse(".md", b"# Guide %d\n\nText." % number)
         assert (title, section.text, section.position) == (f"Guide {number}", "Text.", "line 3")
     assert len(processes(workers)) == 1
 
@@ -110,7 +110,7 @@ def test_threads_have_processes_of_their_own() -> None:
     with ThreadPoolExecutor(2) as threads:
         pages = [b"# Guide %d\n\nText." % number for number in range(40)]
         found = list(threads.map(lambda page: workers.parse(".md", page), pages))
-    assert [title for title, _ in found] == [f"Guide {number}" for number in range(40)]
+    assert [page.title for page in found] == [f"Guide {number}" for number in range(40)]
     assert 1 <= len(processes(workers)) <= 2
 
 
@@ -123,10 +123,21 @@ def test_no_secret_of_this_process_is_there_to_be_read(monkeypatch: pytest.Monke
 
 
 def test_what_no_encoding_of_text_can_hold_does_not_come_back(workers: Workers) -> None:
-    _, (section,) = workers.parse(".txt", "a\x00b\ufffec\x07\tlast\nline\n".encode())
+    _, (section,), _ = workers.parse(".txt", "a\x00b\ufffec\x07\tlast\nline\n".encode())
     assert section.text == "abc\tlast\nline\n"
-    _, (section,) = workers.parse(".html", b"<p>half &#xD83D; whole &#128512;")
+    _, (section,), _ = workers.parse(".html", b"<p>half &#xD83D; whole &#128512;")
     section.text.encode()
+
+
+def test_what_is_told_as_lost_is_bounded(workers: Workers, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = [["page 1", "x\ud800\n" + "y" * 1000], ["page 1\n", "x"], ["page", 2], "page 3", None]
+    told = [*rows, *(["pages 4-5", "damaged page"] for _ in range(10_000))]
+    for lost in (told, None, "page 1"):
+        answer = {"title": "", "sections": [], "lost": lost}
+        monkeypatch.setattr(Process, "ask", lambda *_, answer=answer: answer)
+        found = workers.parse(".pdf", b"").lost
+        wanted = [("page 1", "x" + "y" * 297), *[("pages 4-5", "damaged page")] * 45]
+        assert list(found) == (wanted if lost is told else [])
 
 
 def test_text_that_is_no_text_says_where(workers: Workers) -> None:
@@ -143,7 +154,7 @@ def test_a_page_without_a_title_keeps_the_one_it_has() -> None:
 
 def test_every_kind_has_its_parser(workers: Workers) -> None:
     for kind in sorted(KINDS - BINARY - {".ipynb"}):
-        _, sections = workers.parse(kind, b"some words of text\n")
+        _, sections, _ = workers.parse(kind, b"some words of text\n")
         assert "some words of text" in " ".join(section.text for section in sections)
 
 

@@ -33,7 +33,7 @@ line.
 
 
 def test_headings_text_and_lines() -> None:
-    title, sections = parse_markdown(PAGE)
+    title, sections, _ = parse_markdown(PAGE)
     assert title == "Guide"
     found = {section.heading: section for section in sections}
     assert list(found) == ["", "Install", "Install > Linux", "Setext"]
@@ -63,7 +63,7 @@ def test_every_line_is_where_the_source_has_it() -> None:
 
 
 def test_several_top_headings_are_no_title() -> None:
-    title, sections = parse_markdown("# A\n\na\n\n# B\n\nb\n")
+    title, sections, _ = parse_markdown("# A\n\na\n\n# B\n\nb\n")
     assert (title, [section.heading for section in sections]) == ("", ["A", "B"])
 
 
@@ -77,7 +77,7 @@ def test_levels_may_be_left_out() -> None:
 
 
 def test_front_matter_gives_the_title_and_no_text() -> None:
-    title, sections = parse_markdown('---\ntitle: "Set up"\ntags: [a]\n---\n\nText.\n')
+    title, sections, _ = parse_markdown('---\ntitle: "Set up"\ntags: [a]\n---\n\nText.\n')
     assert (title, sections[0].text, sections[0].position) == ("Set up", "Text.", "line 6")
 
 
@@ -86,5 +86,5 @@ def test_a_rule_is_no_front_matter() -> None:
 
 
 def test_a_heading_in_code_is_no_heading() -> None:
-    title, sections = parse_markdown("```\n# no\n```\n\n    # no either\n")
+    title, sections, _ = parse_markdown("```\n# no\n```\n\n    # no either\n")
     assert (title, [section.heading for section in sections]) == ("", [""])

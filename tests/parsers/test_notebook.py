@@ -19,7 +19,7 @@ def notebook(*cells: dict[str, object]) -> str:
 
 
 def test_cells_are_told_by_form_feeds() -> None:
-    title, sections = parse_notebook(
+    title, sections, _ = parse_notebook(
         notebook(
             cell("markdown", "# Guide\n\nIntro.\n\nMore."),
             cell("code", "import x\nx.run()"),
@@ -44,7 +44,7 @@ def test_old_versions_are_read() -> None:
         {"cell_type": "code", "input": "a = 1", "outputs": [], "language": "python"},
     ]
     old = {"metadata": {}, "nbformat": 3, "nbformat_minor": 0, "worksheets": [{"cells": cells}]}
-    title, sections = parse_notebook(json.dumps(old))
+    title, sections, _ = parse_notebook(json.dumps(old))
     assert (title, sections[0].text.strip()) == ("Guide", "a = 1")
 
 

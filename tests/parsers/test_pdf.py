@@ -1,14 +1,20 @@
 """PDF: pages, headings, words made whole, and nothing that is on every page."""
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import pytest
 
-from tasks.parsers.pdf import parse_pdf
+from tasks.core.text import Reject
+from tasks.parsers.pdf import DAMAGED, PICTURES, parse_pdf
 from tasks.parsers.reasons import Unreadable
+from tasks.sources import list_sources, read_documents
 
 WritePdf = Callable[..., bytes]
 Placed = tuple[float, float, str]
+
+SCAN = "q 595 0 0 842 0 0 cm {} Q"  # over the whole page
 
 
 def body(*texts: str, top: float = 700, size: float = 10) -> list[Placed]:
@@ -20,11 +26,23 @@ def place(section_text: str, first: int, words: str) -> int:
     return first + section_text[: section_text.index(words)].count("\f")
 
 
+def without(content: bytes, *pages: int) -> bytes:
+    """Damage pages, counted from 0: another kind of object stands in the place of each."""
+    for page in pages:
+        written = rb"(?s)(?<=\n%d 0 obj\n)<<.*?>>(?=\nendobj)" % (5 + page)
+        content = re.sub(written, lambda found: b"null".ljust(len(found[0])), content, count=1)
+    return content
+
+
+def lost_pages(content: bytes) -> list[tuple[str, str]]:
+    return [tuple(part) for part in parse_pdf(content).lost]
+
+
 def test_pages_are_told_by_form_feeds(write_pdf: WritePdf) -> None:
     pages = [
         body(f"Words of page {name}", f"and of {name} more.") for name in ("one", "two", "three")
     ]
-    title, (section,) = parse_pdf(write_pdf(pages, title="Safety at sea"))
+    title, (section,), _ = parse_pdf(write_pdf(pages, title="Safety at sea"))
     assert (title, section.position) == ("Safety at sea", "page 1")
     assert section.text.split("\f") == [
         "Words of page one\nand of one more.\n\n",
@@ -50,7 +68,7 @@ def test_larger_type_is_a_heading(write_pdf: WritePdf) -> None:
             *body("Text of use.", top=480),
         ],
     ]
-    title, sections = parse_pdf(write_pdf(pages))
+    title, sections, _ = parse_pdf(write_pdf(pages))
     assert title == "The guide"
     assert [(s.heading, s.position, s.text.strip()) for s in sections] == [
         ("", "page 1", "Text that opens.\nMore text of it."),
@@ -67,7 +85,7 @@ def test_bookmarks_are_headings_though_the_type_is_the_same(write_pdf: WritePdf)
         body("Shown without its words."),
     ]
     marks = [("Install", 0, 720.0), ("Use", 1, 700.0), ("Appendix", 2, 800.0)]
-    _, sections = parse_pdf(write_pdf(pages, bookmarks=marks))
+    _, sections, _ = parse_pdf(write_pdf(pages, bookmarks=marks))
     assert [(s.heading, s.position, s.text.strip()) for s in sections] == [
         ("Install", "page 1", "Text of installing.\n\n\frest of it."),
         ("Use", "page 2", "Text of use."),
@@ -85,7 +103,7 @@ def test_what_is_on_every_page_is_dropped(write_pdf: WritePdf, prefix: str) -> N
         ]
         for number, name in enumerate(["first", "second", "third", "fourth"], start=4)
     ]
-    _, (section,) = parse_pdf(write_pdf(pages))
+    _, (section,), _ = parse_pdf(write_pdf(pages))
     assert [page.strip().split("\n") for page in section.text.split("\f")] == [
         [f"Unlike text {name}.", f"Line {name} two."]
         for name in ("first", "second", "third", "fourth")
@@ -104,7 +122,7 @@ def test_divided_words_are_made_whole(write_pdf: WritePdf) -> None:
         body("It con-"),
         body("tinues."),
     ]
-    _, (section,) = parse_pdf(write_pdf(pages))
+    _, (section,), _ = parse_pdf(write_pdf(pages))
     assert "How documents" in section.text
     assert "2019-\n2020." in section.text
     assert "continues." in section.text.replace("\n", "").replace("\f", "")
@@ -155,3 +173,76 @@ def test_a_file_with_a_wrong_table_of_contents_is_mended(write_pdf: WritePdf) ->
     content = write_pdf([body("Text one."), body("Text two.")])
     moved = content.replace(b"%PDF-1.7\n", b"%PDF-1.7\n% what moves all that follows\n")
     assert "Text one." in parse_pdf(moved)[1][0].text
+
+
+@pytest.mark.parametrize(
+    "shown", ["/Scan Do", "/Sheet Do", "BI /W 1 /H 1 /CS /G /BPC 8 ID x EI"], ids=str.split
+)
+def test_pages_that_are_lost_are_told_and_blank_ones_are_not(
+    write_pdf: WritePdf, shown: str
+) -> None:
+    pages = [body("Text one."), [], [], body("Text four."), body("Text five."), []]
+    drawn = {1: SCAN.format(shown), 4: SCAN.format(shown), 5: "72 72 100 100 re f"}
+    parsed = parse_pdf(without(write_pdf(pages, drawn=drawn), 3))
+    assert parsed.lost == (("page 2", PICTURES), ("page 4", DAMAGED))
+    assert parsed.sections[0].text.split() == ["Text", "one.", "Text", "five."]
+    assert parsed.sections[0].text.count("\f") == 4  # a page keeps its number
+
+
+def test_a_scan_that_bears_a_number_alone_is_lost(write_pdf: WritePdf) -> None:
+    stamped = [[(800, 9, "Scanned by K. & Sons"), (20, 9, str(number))] for number in (2, 3, 4)]
+    drawn = dict.fromkeys(range(1, 4), SCAN.format("/Scan Do"))
+    content = write_pdf([body("Text one."), *stamped], drawn=drawn)
+    assert lost_pages(content) == [("pages 2-4", PICTURES)]
+    assert not lost_pages(write_pdf([body("Text one."), *stamped]))
+
+
+def test_neighbours_that_are_lost_alike_are_told_in_one_row(write_pdf: WritePdf) -> None:
+    drawn = dict.fromkeys([*range(2, 12), *range(14, 17)], SCAN.format("/Scan Do"))
+    pages = [[] if number in drawn else body(f"Text {number}.") for number in range(20)]
+    assert lost_pages(without(write_pdf(pages, drawn=drawn), 12, 13, 18)) == [
+        ("pages 3-12", PICTURES),
+        ("pages 13-14", DAMAGED),
+        ("pages 15-17", PICTURES),
+        ("page 19", DAMAGED),
+    ]
+
+
+def test_however_many_pages_are_lost_the_rows_are_few(write_pdf: WritePdf) -> None:
+    content = write_pdf([body(f"Text {number}.") for number in range(300)])
+    told = lost_pages(without(content, *range(0, 300, 2)))
+    assert len(told) == 50
+    assert told[48:] == [
+        ("page 97", DAMAGED),
+        ("pages 99-299", "lost in part: 101 of these pages"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("damaged", "reason"),
+    [([0, 1], "damaged PDF: 2 of its 2 pages"), ([1], "no text: PDF of 2 pages of pictures")],
+)
+def test_a_file_that_is_lost_as_a_whole_says_why(
+    write_pdf: WritePdf, damaged: Sequence[int], reason: str
+) -> None:
+    content = write_pdf([[], body("Text.")], drawn={0: SCAN.format("/Scan Do")})
+    with pytest.raises(Unreadable, match=f"^{reason}"):
+        parse_pdf(without(content, *damaged))
+
+
+def test_lost_pages_are_set_aside_in_every_run(write_pdf: WritePdf, tmp_path: Path) -> None:
+    folder, root = tmp_path / "docs", tmp_path / "root"
+    folder.mkdir()
+    pages = [body("Text one."), [], body("Text three."), []]
+    content = without(write_pdf(pages, drawn={1: SCAN.format("/Scan Do")}), 2)
+    for name in ("copy.pdf", "guide.pdf"):
+        (folder / name).write_bytes(content)
+    for parsed in (1, 0):
+        documents, rejects, work = read_documents(list_sources([folder.as_posix()]), root)
+        assert [document.document_id for document in documents] == ["copy.pdf", "guide.pdf"]
+        assert work["parsed"] == parsed
+        assert rejects == [
+            Reject(f"{name} {place}", f"{folder.as_posix()}/{name}", reason)
+            for name in ("copy.pdf", "guide.pdf")
+            for place, reason in (("page 2", PICTURES), ("page 3", DAMAGED))
+        ]

@@ -58,7 +58,7 @@ def by_heading(text: str) -> dict[str, Section]:
 
 
 def test_headings_text_and_lines() -> None:
-    title, _ = parse_restructured(PAGE)
+    title = parse_restructured(PAGE).title
     found = by_heading(PAGE)
     assert title == "Guide"
     assert list(found) == ["", "Install", "Install > Linux"]

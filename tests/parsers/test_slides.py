@@ -4,11 +4,12 @@ import io
 
 import pptx
 import pytest
+from PIL import Image
 from pptx.presentation import Presentation
 from pptx.util import Inches
 
 from tasks.parsers.reasons import Unreadable
-from tasks.parsers.slides import parse_slides
+from tasks.parsers.slides import PICTURES, parse_slides
 
 
 def saved(presentation: Presentation) -> bytes:
@@ -36,8 +37,8 @@ def build() -> Presentation:
 
 
 def test_slides_are_sections_from_top_to_bottom() -> None:
-    title, sections = parse_slides(saved(build()))
-    assert title == "Safety at sea"
+    title, sections, lost = parse_slides(saved(build()))
+    assert (title, lost) == ("Safety at sea", ())
     assert [(s.heading, s.position) for s in sections] == [("", "slide 1"), ("Ropes", "slide 2")]
     assert sections[0].text.strip() == "A course"
     lines = [line for line in sections[1].text.split("\n") if line]
@@ -70,3 +71,24 @@ def test_a_document_is_no_presentation() -> None:
     docx.Document().save(stream)
     with pytest.raises(Unreadable, match="^damaged PPTX: "):
         parse_slides(stream.getvalue())
+
+
+def test_slides_of_pictures_alone_are_told_as_lost() -> None:
+    presentation, picture = build(), io.BytesIO()
+    Image.new("L", (1, 1)).save(picture, "png")
+    for title, notes, is_drawn in [
+        ("Shown", "", True),
+        ("", "", True),
+        ("Told", "What it shows.", True),
+        ("", "", False),
+    ]:
+        slide = presentation.slides.add_slide(presentation.slide_layouts[5])
+        slide.shapes.title.text = title
+        if is_drawn:
+            slide.shapes.add_group_shape().shapes.add_picture(picture, 0, 0)
+        if notes:
+            slide.notes_slide.notes_text_frame.text = notes
+    presentation.slides[0].shapes.add_picture(picture, 0, 0)
+    parsed = parse_slides(saved(presentation))
+    assert parsed.lost == (("slides 3-4", PICTURES),)
+    assert [section.position for section in parsed.sections] == ["slide 1", "slide 2", "slide 5"]

@@ -36,7 +36,7 @@ def insert(document: Document, xml: str) -> None:
 
 
 def paragraphs(content: bytes) -> list[str]:
-    _, sections = parse_word(content)
+    _, sections, _ = parse_word(content)
     texts = "\n".join(section.text for section in sections).replace("\f", "")
     return [line for line in texts.split("\n") if line.strip()]
 
@@ -53,7 +53,7 @@ def test_headings_lists_and_tables() -> None:
     for number, text in enumerate(["name", "value", "a", "1"]):
         table.cell(number // 2, number % 2).text = text
     table.cell(1, 1).add_table(1, 1).cell(0, 0).text = "inner"
-    title, sections = parse_word(saved(document))
+    title, sections, _ = parse_word(saved(document))
     assert title == "The guide"
     assert [(s.heading, s.position) for s in sections] == [
         ("", "paragraph 2"),
@@ -68,7 +68,7 @@ def test_each_paragraph_is_told_by_a_form_feed() -> None:
     document = untitled()
     for text in ("First.", "", "Third.", "Fourth."):
         document.add_paragraph(text)
-    _, (section,) = parse_word(saved(document))
+    _, (section,), _ = parse_word(saved(document))
     place = section.text[: section.text.index("Fourth")].count("\f") + 1
     assert (section.position, place) == ("paragraph 1", 4)
 
@@ -85,7 +85,7 @@ def test_pages_are_told_where_a_program_counted_them() -> None:
     broken.add_text("goes on.")
     document.add_heading("Last", 1)
     document.add_paragraph("Text.")
-    _, sections = parse_word(saved(document))
+    _, sections, _ = parse_word(saved(document))
     assert [section.position for section in sections] == ["page 1", "page 4"]
     pages = [page.strip() for page in sections[0].text.split("\f")]
     assert pages == ["On one.", "Begins on two.", "Begins on three.\n\nA row goes on.", ""]
