@@ -139,11 +139,11 @@ def tell_changes(recorded: dict[str, Any]) -> str:
     code, environment = describe_code(), describe_environment()
     then = recorded.get("environment", {})
     packages, known = environment.pop("packages"), dict(then.get("packages", {}))
-    told = [
-        f"{name} changed from {recorded.get(name)} to {value}"
-        for name, value in code.items()
-        if recorded.get(name) != value
-    ]
+    told = []
+    if recorded.get("code") != code["code"]:  # the same code may be in many commits
+        was, now = (f"{one.get('code')} (commit {one.get('commit', 'unknown')})"
+                    for one in (recorded, code))  # fmt: skip
+        told.append(f"code changed from {was} to {now}")
     told += [
         f"{name} from {then.get(name)} to {value}"
         for name, value in environment.items()

@@ -92,11 +92,13 @@ def _tell_purpose(
     dimension = layout.shortened_to or pooling["word_embedding_dimension"]
     documents, passages = corpus.facts.get("documents"), corpus.facts.get("passages")
     told = f"{documents:,} documents ({passages:,} passages)" if documents else "a team's documents"
-    layers = f"{cut.facts['layer']} of its {cut.facts.get('layers_before', cut.facts['layer'])}"
+    kept, before = cut.facts["layer"], cut.facts.get("layers_before", cut.facts["layer"])
+    layers = f"cut to {kept} of its {before} layers" if kept < before else (
+        f"with all its {kept} layers")  # fmt: skip
     return (
         f"# {name}\n\n"
         f"An embedding model that finds the passages which answer a question in {told}: {base_name}"
-        f", polished on them and cut to {layers} layers. A text becomes one vector of {dimension} "
+        f", polished on them, {layers}. A text becomes one vector of {dimension} "
         "numbers; compare two by their "
         f"{'cosine' if layout.normalize else 'inner product'}.\n\n"
         "Meant for search and retrieval (RAG) over these documents and others like them. Other "
@@ -107,8 +109,7 @@ def _tell_purpose(
 
 def _tell_use(name: str, layout: "Layout") -> str:
     query, document = (layout.prompts.get(kind, "") for kind in ("query", "document"))
-    told = f"`{query}` before a query, `{document}` before a document" if query or document else (
-        "none")  # fmt: skip
+    told = [f"`{prompt}` before a {kind}" for kind, prompt in layout.prompts.items() if prompt]
     return (
         "## How to use it\n\n"
         "```python\nimport mlflow\n\n"
@@ -125,7 +126,8 @@ def _tell_use(name: str, layout: "Layout") -> str:
         f"HuggingFaceEmbedding(folder, query_instruction={query!r},\n"
         f"                     text_instruction={document!r})  # LlamaIndex\n"
         "```\n\n"
-        f"Prompts: {told}. The folder holds no code, so nothing has to be trusted to load it."
+        f"Prompts: {', '.join(told) or 'none'}. "
+        "The folder holds no code, so nothing has to be trusted to load it."
     )
 
 

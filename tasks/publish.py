@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .contracts import BurnishError, Checkpoint, fingerprint_folder
 from .model_card import Card
-from .provenance import describe_code, describe_environment
 from .registry import CHECKPOINT_TAG, MODEL_FOLDER, PROOF_TAG, Registry, read_proof
 
 if TYPE_CHECKING:
@@ -37,7 +36,7 @@ def publish(
         cut: The model.
         rows: Its scores.
         measures: Other numbers about it.
-        lineage: Fingerprints and settings of all that went in.
+        lineage: Fingerprints of all that went in, settings, code, and environment.
         card: What people read about it.
     """
     import mlflow
@@ -47,7 +46,6 @@ def publish(
         if version is not None:
             return version
         registry.end_stale_runs(cut.fingerprint)
-        lineage = lineage | describe_code() | {"environment": describe_environment()}
         tags = {CHECKPOINT_TAG: cut.fingerprint} | {
             f"burnish.{name}": value for name, value in lineage.items() if isinstance(value, str)
         }

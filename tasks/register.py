@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from .gate import Verdict
     from .model_card import Card
+    from .speed import Speed
 
 logger = logging.getLogger(__name__)
 
@@ -85,29 +86,23 @@ def register(
         BurnishError: the registry does not answer, or gives back another model than was logged.
     """
     from .embed import hand_down
-    from .gate import judge, keep_budget
     from .model_card import write_card
+    from .provenance import describe_code, describe_environment
     from .publish import prove, publish
-    from .speed import compare_speed
 
     texts = read_passages(corpus).texts
     registry = Registry(cut.root, config.name)
     assert registry.uri == address
-    layer = cut.facts["layer"]
-    speed = compare_speed(base, cut, texts[:: max(1, len(texts) // SPEED_PASSAGES)])
-    verdict = judge(scores, opponent, layer, config.metric, config.confidence, config.seed)
-    verdict = keep_budget(
-        verdict, cut.facts["bytes"] / 1e6, speed.ratio,
-        max_megabytes=config.max_megabytes, min_speedup=config.min_speedup,
-    )  # fmt: skip
+    speed, verdict = _weigh(cut, base, texts, scores, opponent, config)
     rows = scores.read().to_pylist()
-    rivals = opponent.read().to_pylist() if opponent else []
-    card = write_card(config.name, cut, whole, base, corpus, rows + rivals, verdict, speed, lineage)
+    shown = rows + (opponent.read().to_pylist() if opponent else [])
+    origin = lineage | describe_code() | {"environment": describe_environment()}
+    card = write_card(config.name, cut, whole, base, corpus, shown, verdict, speed, origin)
     measures = {f"passages_per_second_{name}": rate for name, rate in speed._asdict().items()}
-    measures |= {"layer": layer, "bytes": cut.facts["bytes"]}
-    version = publish(registry, cut, rows, measures, lineage, card)
+    measures |= {"layer": cut.facts["layer"], "bytes": cut.facts["bytes"]}
+    version = publish(registry, cut, rows, measures, origin, card)
     proof = prove(registry, version, cut)
-    hand_down(cut.root, whole, layer, proof.checkpoint, texts, "document")
+    hand_down(cut.root, whole, cut.facts["layer"], proof.checkpoint, texts, "document")
     verdict = _point(registry, version, verdict, opponent_version, card)
     content = {"model": config.name, "checkpoint": cut.fingerprint, "lineage": lineage,
                "moved": verdict.is_champion, "reason": verdict.reason}  # fmt: skip
@@ -128,6 +123,27 @@ def register(
         lambda folder: _write(folder / "registration.json", content),
         facts,
     )
+
+
+def _weigh(
+    cut: Checkpoint,
+    base: Checkpoint,
+    texts: list[str],
+    scores: Scores,
+    opponent: Scores | None,
+    config: RegisterConfig,
+) -> "tuple[Speed, Verdict]":
+    """Measure the model's speed beside the base's, and ask the gate."""
+    from .gate import judge, keep_budget
+    from .speed import compare_speed
+
+    speed = compare_speed(base, cut, texts[:: max(1, len(texts) // SPEED_PASSAGES)])
+    verdict = judge(
+        scores, opponent, cut.facts["layer"], config.metric, config.confidence, config.seed
+    )
+    megabytes = cut.facts["bytes"] / 1e6
+    limits = {"max_megabytes": config.max_megabytes, "min_speedup": config.min_speedup}
+    return speed, keep_budget(verdict, megabytes, speed.ratio, **limits)
 
 
 def _point(

@@ -41,7 +41,8 @@ def test_what_changed_is_told() -> None:
     other = same | {"code": "c0ffee"}
     other["environment"] = same["environment"] | {"packages": packages, "threads": 99}
     told = tell_changes(other)
-    assert told.startswith(f"code changed from c0ffee to {same['code']}")
+    assert told.startswith("code changed from c0ffee (commit ")
+    assert tell_changes(same | {"commit": "another"}) == ""
     assert "threads from 99 to " in told
     assert "2 packages changed (gone 2 to None, torch 1.0 to " in told
 
