@@ -2,7 +2,8 @@
 
 import logging
 import sys
-from typing import NoReturn
+from collections.abc import Callable
+from typing import Any, NoReturn
 
 from pydantic import BaseModel, ValidationError
 from pydantic_settings import (
@@ -13,6 +14,8 @@ from pydantic_settings import (
     get_subcommand,
 )
 
+from flows.promote import PromoteConfig, RollbackConfig, promote_version, roll_back_version
+from flows.reproduce import ReproduceConfig, reproduce
 from flows.retrain import retrain
 from flows.search import SearchConfig, search
 from flows.settings import RetrainConfig
@@ -34,6 +37,21 @@ class Burnish(BaseSettings):
     """Documents in, registered model out. With no options: Python's own documentation."""
     search: CliSubCommand[SearchConfig]
     """Search the last corpus with the champion."""
+    promote: CliSubCommand[PromoteConfig]
+    """Make a proven version the champion; without a number the candidate."""
+    rollback: CliSubCommand[RollbackConfig]
+    """Make the previous champion champion again."""
+    reproduce: CliSubCommand[ReproduceConfig]
+    """Make a version again with its recorded settings, and compare."""
+
+
+RUNS: dict[type[BaseModel], Callable[[Any], object]] = {
+    RetrainConfig: retrain,
+    SearchConfig: search,
+    PromoteConfig: promote_version,
+    RollbackConfig: roll_back_version,
+    ReproduceConfig: reproduce,
+}
 
 
 def run(arguments: list[str]) -> None:
@@ -41,10 +59,7 @@ def run(arguments: list[str]) -> None:
     command = parse(arguments)
     _show_log()
     try:
-        if isinstance(command, RetrainConfig):
-            retrain(command)
-        elif isinstance(command, SearchConfig):
-            search(command)
+        RUNS[type(command)](command)
     except BurnishError as error:
         _end(str(error))
 

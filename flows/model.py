@@ -28,6 +28,32 @@ class Model(NamedTuple):
     """The version that is champion now; empty if none is."""
 
 
+class Made(NamedTuple):
+    """What is made before the registry is asked."""
+
+    dataset: Dataset
+    """What it was trained on: in the last round that gained."""
+    checkpoint: Checkpoint
+    scores: Scores
+    cut: Checkpoint
+
+
+def make_model(base: Checkpoint, dataset: Dataset, settings: RetrainConfig) -> Made:
+    """Train, in rounds if wanted, evaluate, truncate; within a flow."""
+    dataset, checkpoint = train_in_rounds(base, dataset, settings)
+    scores = evaluate(checkpoint, base, dataset.corpus, dataset.pairs, settings.evaluate)
+    return Made(dataset, checkpoint, scores, truncate(checkpoint, scores, settings.truncate))
+
+
+def name_nouns(
+    base: Checkpoint, dataset: Dataset, checkpoint: Checkpoint, scores: Scores
+) -> dict[str, str]:
+    """Return the fingerprint of all that a version is made of, in the order it is made."""
+    nouns = {"base": base, "corpus": dataset.corpus, "pairs": dataset.pairs,
+             "triplets": dataset.triplets, "trained": checkpoint, "scores": scores}  # fmt: skip
+    return {name: noun.fingerprint for name, noun in nouns.items()}
+
+
 @flow(name="model", flow_run_name="model", persist_result=False)
 def build_model(
     base: Checkpoint,
@@ -43,10 +69,8 @@ def build_model(
         settings: Of every stage.
         told: The settings as the registry is to show them.
     """
-    dataset, checkpoint = train_in_rounds(base, dataset, settings)
-    corpus, pairs, _, triplets = dataset
-    scores = evaluate(checkpoint, base, corpus, pairs, settings.evaluate)
-    cut = truncate(checkpoint, scores, settings.truncate)
+    dataset, checkpoint, scores, cut = make_model(base, dataset, settings)
+    corpus, pairs = dataset.corpus, dataset.pairs
     registry = Registry(cut.root, settings.registry.name)
     rival = registry.find_opponent(cut.fingerprint)
     opponent, rival_version = None, ""
@@ -54,9 +78,7 @@ def build_model(
         pulled = registry.pull(rival)
         opponent = evaluate_last(pulled.checkpoint, corpus, pairs, settings.evaluate)
         rival_version = pulled.version
-    nouns = {"base": base, "corpus": corpus, "pairs": pairs, "triplets": triplets,
-             "trained": checkpoint, "scores": scores}  # fmt: skip
-    lineage = {name: noun.fingerprint for name, noun in nouns.items()} | {"settings": told}
+    lineage = {**name_nouns(base, dataset, checkpoint, scores), "settings": told}
     inputs = (cut, checkpoint, base, corpus, scores, opponent, rival_version, registry.uri,
               lineage, settings.registry)  # fmt: skip
     registration = register(*inputs)

@@ -3,7 +3,7 @@
 import json
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from prefect import flow
 
@@ -14,33 +14,47 @@ from flows.settings import RetrainConfig
 from flows.summary import summarize
 from tasks.adopt import adopt
 from tasks.config import Config
-from tasks.contracts import writable
+from tasks.contracts import Checkpoint, writable
 from tasks.draw import draw
 from tasks.registry import Registry
-from tasks.sources import list_sources
+from tasks.sources import Listing, list_sources
 
 
 @flow(name="retrain", persist_result=False)
 def retrain(config: RetrainConfig) -> Model:
     """Build a dataset from documents, then a model from the dataset, and publish it."""
     root = config.root.expanduser().resolve()
-    listing = list_sources(
-        config.sources, choose_questions(config), config.clicks, root,
-        max_file_bytes=config.max_file_bytes,
-    )  # fmt: skip
-    base = adopt(config.base, root)
-    stages = seeded(config)
+    base, listing, stages = take_in(config)
     dataset = build_dataset(base, listing, stages)
     point_to_corpus(root, dataset.corpus.fingerprint)
     page = draw(*dataset)  # to be read while the model is trained
     show_page(page)
-    model = build_model(base, dataset, stages, describe_settings(config))
+    model = build_model(base, dataset, stages, describe_settings(stages))
     if model.dataset.triplets.fingerprint != dataset.triplets.fingerprint:
         page = draw(*model.dataset)
         show_page(page)
     attach_page(page, Registry(root, config.registry.name), model.registration.facts["run_id"])
     summarize(base, model.dataset, model)
     return model
+
+
+class Inputs(NamedTuple):
+    """What the chain starts from."""
+
+    base: Checkpoint
+    listing: Listing
+    stages: RetrainConfig
+    """The settings, each stage's seed among them."""
+
+
+def take_in(config: RetrainConfig) -> Inputs:
+    """Find the documents and the base, wherever they are."""
+    root = config.root.expanduser().resolve()
+    listing = list_sources(
+        config.sources, choose_questions(config), config.clicks, root,
+        max_file_bytes=config.max_file_bytes,
+    )  # fmt: skip
+    return Inputs(adopt(config.base, root), listing, seeded(config))
 
 
 def choose_questions(config: RetrainConfig) -> str:

@@ -75,6 +75,38 @@ def judge(
     )
 
 
+def keep_budget(
+    verdict: Verdict,
+    megabytes: float,
+    speedup: float,
+    *,
+    max_megabytes: float | None,
+    min_speedup: float | None,
+) -> Verdict:
+    """Refuse a candidate that is larger or slower than what was agreed on, however good it is.
+
+    Args:
+        verdict: Of the comparisons.
+        megabytes: Size of the model's files.
+        speedup: How many times as fast as the base it encodes.
+        max_megabytes: Largest size accepted; None accepts any.
+        min_speedup: Lowest speedup accepted; None accepts any.
+
+    >>> champion = Verdict(True, "Champion: better.", [])
+    >>> keep_budget(champion, 90, 1.2, max_megabytes=50, min_speedup=1.1).reason
+    'Not the champion: 90.0 MB is above the 50 MB allowed. But for that: Champion: better.'
+    """
+    faults = []
+    if max_megabytes is not None and megabytes > max_megabytes:
+        faults.append(f"{megabytes:.1f} MB is above the {max_megabytes:g} MB allowed")
+    if min_speedup is not None and speedup < min_speedup:
+        faults.append(f"{speedup:.2f} times the base's speed is below the {min_speedup:g} wanted")
+    if not faults:
+        return verdict
+    reason = f"Not the champion: {' and '.join(faults)}. But for that: {verdict.reason}"
+    return verdict._replace(is_champion=False, reason=reason)
+
+
 def _reason(
     comparisons: list[dict[str, Any]], is_champion: bool, metric: str, origin: str, queries: int
 ) -> str:

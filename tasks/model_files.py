@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .contracts import BurnishError
+from .model_check import check_transformer
 from .model_layout import read_json, read_layout, write_json, write_layout
 
 if TYPE_CHECKING:
@@ -18,8 +19,6 @@ if TYPE_CHECKING:
     from .core.backbones import Backbone
     from .core.encoder import Encoder
 
-WEIGHTS = ("model.safetensors", "model.safetensors.index.json")
-PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl")
 # How a tokenizer was last used and where it came from: nothing that decides its tokens.
 TRACES = (
     *("auto_map", "is_local", "local_files_only", "name_or_path"),
@@ -32,9 +31,10 @@ def load_encoder(checkpoint_path: Path, device: str | None = None) -> "Encoder":
     """Read an encoder from a sentence-transformers folder or a plain transformers one.
 
     Weights come from safetensors alone and are held in float32; no code in the folder is run, and
-    nothing is downloaded. A plain folder is pooled by mean and normalised. A folder for cosine
-    similarity, which is sentence-transformers' default, is normalised even if it has no module for
-    it, so that inner products rank as its makers meant.
+    nothing is downloaded. A plain folder is pooled by mean, or by the last token where that is the
+    only one that has seen the others, and normalised. A folder for cosine similarity, which is
+    sentence-transformers' default, is normalised even if it has no module for it, so that inner
+    products rank as its makers meant.
 
     Args:
         checkpoint_path: The folder.
@@ -45,7 +45,7 @@ def load_encoder(checkpoint_path: Path, device: str | None = None) -> "Encoder":
             way that a cut model could not.
     """
     layout = read_layout(checkpoint_path)
-    backbone = _check_transformer(layout.transformer)
+    backbone = check_transformer(layout.transformer)
 
     import torch
 
@@ -63,6 +63,8 @@ def load_encoder(checkpoint_path: Path, device: str | None = None) -> "Encoder":
         normalize=layout.normalize,
         max_tokens=min(limits if layout.max_tokens is None else [*limits, layout.max_tokens]),
         prompts=layout.prompts,
+        pools_prompt=layout.pools_prompt,
+        shortened_to=layout.shortened_to,
     )
 
 
@@ -82,25 +84,6 @@ def save_encoder(encoder: "Encoder", path: Path) -> None:
             file.chmod(0o644)  # 0600 otherwise, which would lock out another user's worker
         _save_tokenizer(encoder, path)
     write_layout(encoder, path)
-
-
-def _check_transformer(folder: Path) -> "Backbone":
-    """Return how the model in `folder` is built, or say why it cannot be used, before loading."""
-    from .core.backbones import backbone_of
-
-    try:
-        backbone = backbone_of(read_json(folder / "config.json").get("model_type", ""))
-    except ValueError as error:
-        raise BurnishError(f"The model in {folder} cannot be used. {error}") from error
-    if any((folder / name).exists() for name in WEIGHTS):
-        return backbone
-    if pickles := [file.name for pattern in PICKLES for file in folder.glob(pattern)]:
-        raise BurnishError(
-            f"The weights in {folder} are pickles ({', '.join(sorted(pickles))}), which run code "
-            "when they are read. Convert them to model.safetensors, where you trust them, by "
-            "`AutoModel.from_pretrained(folder).save_pretrained(folder)`."
-        )
-    raise BurnishError(f"There are no weights in {folder}: model.safetensors is missing.")
 
 
 def _load_model(folder: Path, backbone: "Backbone", device: str) -> "PreTrainedModel":
@@ -129,6 +112,7 @@ def _load_model(folder: Path, backbone: "Backbone", device: str) -> "PreTrainedM
             f"{missing[0]} among them. The model is incomplete, or was cut without its "
             "configuration; fetch it again."
         )
+    vars(model.config).pop("auto_map", None)  # code not run here is not named for others to run
     loaded: PreTrainedModel = model.to(device).eval()
     return loaded
 

@@ -6,17 +6,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .contracts import BurnishError
+from .core.backbones import BACKBONES
+from .model_dense import read_dense, write_dense
 
 if TYPE_CHECKING:
     from .core.encoder import Encoder
     from .core.pooling import Pooling
 
-MODULES = ("Transformer", "Pooling", "Normalize")
+MODULES = ("Transformer", "Pooling", "Dense", "Normalize")  # the last two are optional
 # What each pooling is called in a file, in the form that every sentence-transformers reads.
 POOLING_FLAGS: dict[str, "Pooling"] = {
     "pooling_mode_mean_tokens": "mean",
     "pooling_mode_cls_token": "cls",
     "pooling_mode_max_tokens": "max",
+    "pooling_mode_lasttoken": "lasttoken",
 }
 DOCUMENT_PROMPTS = ("document", "passage", "corpus")  # names in use for the same thing
 
@@ -34,6 +37,8 @@ class Layout:
     max_tokens: int | None = None
     lowers_case: bool = False
     prompts: dict[str, str] = field(default_factory=dict)
+    pools_prompt: bool = True
+    shortened_to: int | None = None
 
 
 def read_layout(path: Path) -> Layout:
@@ -48,25 +53,31 @@ def read_layout(path: Path) -> Layout:
                 f"There is no model in {path}: neither modules.json (sentence-transformers) nor "
                 "config.json (transformers) is there. Name the folder that holds one of them."
             )
-        return Layout(path)
+        return Layout(path, pooling=_usual_pooling(read_json(path / "config.json")))
     modules = read_json(path / "modules.json")
-    names = tuple(module["type"].rpartition(".")[2] for module in modules)
-    if names not in {MODULES, MODULES[:-1]}:
+    names = [module["type"].rpartition(".")[2] for module in modules]
+    folders = {name: path / module["path"] for name, module in zip(names, modules, strict=True)}
+    if names != [name for name in MODULES if name in {*MODULES[:2], *names}]:
         raise BurnishError(
             f"The model in {path} is made of {', '.join(names)}; only {', '.join(MODULES)}, the "
-            "last of them optional, can be tuned and cut. Choose another base model."
+            "last two of them optional, can be tuned and cut. Choose another base model."
         )
-    transformer = path / modules[0]["path"]
+    transformer = folders["Transformer"]
+    pooling = read_json(folders["Pooling"] / "config.json")
     settings = _read_first(sorted(transformer.glob("sentence_*_config.json")))
     shared = _read_first([path / "config_sentence_transformers.json"])
-    prompts = _prompts(shared.get("prompts", {}))
+    kept = [shared["truncate_dim"]] if shared.get("truncate_dim") else []
+    if "Dense" in folders:
+        kept.append(read_dense(folders["Dense"], read_json(folders["Dense"] / "config.json")))
     return Layout(
         transformer=transformer,
-        pooling=_pooling(path / modules[1]["path"] / "config.json", prompts),
+        pooling=_pooling(pooling, folders["Pooling"]),
         normalize="Normalize" in names or shared.get("similarity_fn_name") in {None, "cosine"},
         max_tokens=settings.get("max_seq_length"),
         lowers_case=settings.get("do_lower_case", False),
-        prompts=prompts,
+        prompts=_prompts(shared.get("prompts", {})),
+        pools_prompt=pooling.get("include_prompt", True),
+        shortened_to=min(kept, default=None),
     )
 
 
@@ -75,13 +86,19 @@ def write_layout(encoder: "Encoder", path: Path) -> None:
 
     They are in the form that its older versions read too.
     """
+    left_out = {"Dense": encoder.shortened_to is None, "Normalize": not encoder.normalize}
     modules = []
-    for number, name in enumerate(MODULES if encoder.normalize else MODULES[:-1]):
+    for number, name in enumerate(name for name in MODULES if not left_out.get(name)):
         folder = f"{number}_{name}" if number else ""
         (path / folder).mkdir(exist_ok=True)
         kind = f"sentence_transformers.models.{name}"
         modules.append({"idx": number, "name": str(number), "path": folder, "type": kind})
+    whole = encoder.model.config.hidden_size
     flags = {flag: pooling == encoder.pooling for flag, pooling in POOLING_FLAGS.items()}
+    pooling = {**flags, **({} if encoder.pools_prompt else {"include_prompt": False})}
+    if encoder.shortened_to is not None:
+        dense = write_dense(path / "2_Dense", whole, encoder.shortened_to)
+        write_json(path / "2_Dense/config.json", dense)
     settings: dict[str, Any] = {"max_seq_length": encoder.max_tokens, "do_lower_case": False}
     if encoder.backbone.has_pooler:
         # Else transformers makes the head that was left out anew, at random, and warns of it.
@@ -93,9 +110,7 @@ def write_layout(encoder: "Encoder", path: Path) -> None:
         "similarity_fn_name": "cosine" if encoder.normalize else "dot",
     }
     write_json(path / "modules.json", modules)
-    write_json(
-        path / "1_Pooling/config.json", {"word_embedding_dimension": encoder.dimension, **flags}
-    )
+    write_json(path / "1_Pooling/config.json", {"word_embedding_dimension": whole, **pooling})
     write_json(path / "sentence_bert_config.json", settings)
     write_json(path / "config_sentence_transformers.json", shared)
 
@@ -130,20 +145,21 @@ def _prompts(named: dict[str, str]) -> dict[str, str]:
     return {"query": named.get("query") or "", "document": document}
 
 
-def _pooling(file: Path, prompts: dict[str, str]) -> "Pooling":
-    config = read_json(file)
-    if not config.get("include_prompt", True) and any(prompts.values()):
-        raise BurnishError(
-            f"{file} leaves the prompt's tokens out of the pooling, which cannot be tuned here. "
-            "Choose another base model."
-        )
+def _usual_pooling(config: dict[str, Any]) -> "Pooling":
+    """Return how a transformer that does not say is pooled: the token that has seen the others."""
+    backbone = BACKBONES.get(config.get("model_type", ""))
+    is_causal = backbone is not None and backbone.is_decoder and config.get("is_causal", True)
+    return "lasttoken" if is_causal else "mean"
+
+
+def _pooling(config: dict[str, Any], folder: Path) -> "Pooling":
     flags = [flag for flag, is_on in config.items() if flag.startswith("pooling_mode_") and is_on]
     modes = config.get("pooling_mode", [POOLING_FLAGS.get(flag, flag) for flag in flags])
     modes = [modes] if isinstance(modes, str) else modes or ["mean"]
     known = [pooling for pooling in POOLING_FLAGS.values() if [pooling] == list(modes)]
     if not known:
         raise BurnishError(
-            f"{file} pools by {' and '.join(modes)}; one of {', '.join(POOLING_FLAGS.values())} "
-            "is needed. Choose another base model."
+            f"{folder / 'config.json'} pools by {' and '.join(modes)}; one of "
+            f"{', '.join(POOLING_FLAGS.values())} is needed. Choose another base model."
         )
     return known[0]

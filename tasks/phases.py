@@ -1,59 +1,53 @@
 """The two phases of training, with their state on disk so that a killed run goes on."""
 
-import logging
 import math
 import shutil
-import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from safetensors.torch import load_file, save_file
 
-from .contracts import writable
 from .core.batches import Query, build_batch, plan_epoch
 from .core.encoder import Encoder
-from .core.losses import cosine_distance, exit_loss
-from .core.training import (
-    Schedule,
-    blend_weights,
-    copy_weights,
-    embed_batch,
-    fast_attention,
-    fit,
-    make_optimizer,
-)
+from .core.exit_losses import mean_distance
+from .core.training import Schedule, blend_weights, copy_weights, embed_batch
 from .memory import release_memory
+from .objective import make_objective
 from .progress import progress
+from .training_state import fit_kept
 
 if TYPE_CHECKING:
     from .train import TrainConfig
 
-logger = logging.getLogger(__name__)
-
-RELEASE_STEPS = 16  # often enough that little piles up, rare enough to cost nothing
 POLISH, TEACH = 1, 2  # tell the phases' random streams apart
 
 
 class Phases:
     """Polish, then teach the exits.
 
-    polish: the last layer learns the pairs (InfoNCE); the exits learn them at a small weight and
-    follow the last layer in the same pass.
+    polish: the last layer learns the pairs by the loss that was chosen; the exits learn them at a
+    small weight and follow the last layer in the same pass.
     teach: the exits learn the polished last layer's embedding of the training texts at the high
     learning rate that their distance asks for, while the last layer is held to its own: without
     the anchor it would drift, and the exits with it.
     """
 
     def __init__(
-        self, encoder: Encoder, exits: Sequence[int], config: "TrainConfig", state: Path
+        self,
+        encoder: Encoder,
+        exits: Sequence[int],
+        dimensions: Sequence[int],
+        config: "TrainConfig",
+        state: Path,
     ) -> None:
         """Set up; `state` is the folder where the training state is kept until the end."""
         self._encoder = replace(encoder, max_tokens=min(config.max_tokens, encoder.max_tokens))
-        self._exits, self._config, self._state = tuple(exits), config, state
+        self._exits, self._dimensions = tuple(exits), tuple(dimensions)
+        self._config, self._state = config, state
         # What a CPU's caches hold; a GPU wants as much as its memory takes.
         self._tokens_per_pass = 512 if encoder.device.type == "cpu" else 65_536
 
@@ -86,6 +80,14 @@ class Phases:
             for epoch in range(config.epochs)
         ]
         batches = [rows for plan in plans for rows in plan]
+        objective = make_objective(config, self._dimensions, is_normalized=encoder.normalize)
+        embed = partial(
+            embed_batch,
+            encoder,
+            layers=self._exits,
+            tokens_per_pass=self._tokens_per_pass,
+            texts_per_pass=config.texts_per_pass,
+        )
 
         def loss_at(step: int) -> torch.Tensor:
             batch = build_batch(
@@ -97,23 +99,15 @@ class Phases:
                 negatives_per_passage=config.negatives_per_passage,
                 seed=(config.seed, POLISH, step),
             )
-            most = self._tokens_per_pass
-            queries = embed_batch(
-                encoder, batch.queries, "query", self._exits, tokens_per_pass=most
-            )
-            passages = embed_batch(
-                encoder, batch.documents, "document", self._exits, tokens_per_pass=most
-            )
+            queries = embed(texts=batch.queries, kind="query")
+            passages = embed(texts=batch.documents, kind="document")
             relations = torch.from_numpy(batch.relations).to(encoder.device)
             # In bfloat16 a cosine over the temperature would be off by a sixteenth.
             with torch.autocast(encoder.device.type, enabled=False):
-                return exit_loss(
+                return objective(
                     queries,
                     passages,
                     relations,
-                    temperature=config.temperature,
-                    exit_weight=config.exit_weight,
-                    distillation_weight=config.distillation_weight,
                     weights=torch.from_numpy(batch.weights).to(encoder.device),
                 )
 
@@ -155,79 +149,20 @@ class Phases:
         def loss_at(step: int) -> torch.Tensor:
             rows = order[step]
             students = encoder.forward(encoder.pad([ids[row] for row in rows]), self._exits)
-            distances = torch.stack([cosine_distance(layer, teachers[rows]) for layer in students])
+            distances = torch.stack(
+                [mean_distance(layer, teachers[rows], self._dimensions) for layer in students]
+            )
             return (weights * distances).sum() / weights.sum()
 
         schedule = Schedule(len(order), config.exit_learning_rate, config.warmup_share)
         return self._fit("exits", schedule, loss_at, TEACH)
 
-    def _fit(self, name: str, schedule: Schedule, loss_at: Any, phase: int) -> list[float]:  # noqa: ANN401
-        config, model = self._config, self._encoder.model
+    def _fit(
+        self, name: str, schedule: Schedule, loss_at: Callable[[int], torch.Tensor], phase: int
+    ) -> list[float]:
         file = self._state / f"{name}.safetensors"
-        optimizer = make_optimizer(model, config.weight_decay)
-        losses = load_state(file, model, optimizer) if file.exists() else []
-        if losses:
-            logger.info("%s goes on after step %d of %d", name, len(losses), schedule.steps)
-        saved = time.monotonic()
-        with progress(name, schedule.steps, "steps") as advance, fast_attention(self._encoder):
-            advance(len(losses))
-            for _, loss in fit(
-                self._encoder,
-                optimizer,
-                schedule,
-                loss_at,
-                precision=config.precision,
-                max_gradient_norm=config.max_gradient_norm,
-                seed=config.seed + phase,
-                has_dropout=config.has_dropout,
-                first_step=len(losses),
-            ):
-                losses.append(loss)
-                advance(1)
-                if len(losses) % RELEASE_STEPS == 0:
-                    release_memory()
-                is_last = len(losses) == schedule.steps
-                if is_last or time.monotonic() - saved > config.checkpoint_seconds:
-                    save_state(file, model, optimizer, losses)
-                    saved = time.monotonic()
-        return losses
-
-
-def save_state(
-    file: Path, model: torch.nn.Module, optimizer: torch.optim.Optimizer, losses: list[float]
-) -> None:
-    """Write weights, the optimizer's state, and the losses so far; whole or not at all."""
-    tensors = {f"model.{name}": value for name, value in model.state_dict().items()}
-    for number, state in optimizer.state_dict()["state"].items():
-        tensors |= {f"optimizer.{number}.{name}": value for name, value in state.items()}
-    tensors["losses"] = torch.tensor(losses, dtype=torch.float64)
-    with writable(file.parent):
-        file.parent.mkdir(parents=True, exist_ok=True)
-        save_file(
-            {name: value.contiguous().clone() for name, value in tensors.items()},
-            file.with_suffix(".part"),
-        )
-        file.with_suffix(".part").rename(file)
-
-
-def load_state(file: Path, model: torch.nn.Module, optimizer: torch.optim.Optimizer) -> list[float]:
-    """Restore what `save_state` wrote; return the losses of the steps that were done."""
-    tensors = load_file(file)
-    model.load_state_dict(
-        {
-            name.removeprefix("model."): value
-            for name, value in tensors.items()
-            if name.startswith("model.")
-        }
-    )
-    state: dict[int, dict[str, torch.Tensor]] = {}
-    for name, value in tensors.items():
-        if name.startswith("optimizer."):
-            _, number, key = name.split(".", 2)
-            state.setdefault(int(number), {})[key] = value
-    optimizer.load_state_dict({**optimizer.state_dict(), "state": state})
-    losses: list[float] = tensors["losses"].tolist()
-    return losses
+        seed = self._config.seed + phase
+        return fit_kept(file, self._encoder, schedule, loss_at, self._config, seed=seed)
 
 
 def _epochs(lengths: list[int], size: int, epochs: float, seed: tuple[int, ...]) -> list[list[int]]:

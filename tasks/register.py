@@ -7,16 +7,17 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
 
-from .config import Config
-from .contracts import BurnishError, Checkpoint, Corpus, Registration, Scores
-from .registry import (
-    CANDIDATE,
-    CHAMPION,
-    CHECKPOINT_TAG,
-    OPPONENT_TAG,
-    Registry,
-    describe,
+from .aliases import (
+    PASSED_TAG,
+    VERDICT_TAG,
+    WITHDRAWN_TAG,
+    crown,
+    read_aliases,
+    require_proven,
 )
+from .config import Config
+from .contracts import Checkpoint, Corpus, Registration, Scores
+from .registry import CANDIDATE, OPPONENT_TAG, Registry
 from .stage import stage
 from .tables import read_passages
 
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from mlflow.entities.model_registry import ModelVersion
 
     from .gate import Verdict
+    from .model_card import Card
+    from .speed import Speed
 
 logger = logging.getLogger(__name__)
 
@@ -39,6 +42,11 @@ class RegisterConfig(Config):
     """Metric the gate compares, on the test questions."""
     confidence: float = Field(default=0.95, gt=0.5, lt=1)
     """Confidence of the gate's intervals."""
+    max_megabytes: float | None = Field(default=None, gt=0)
+    """A larger model does not become champion; not given, any size does."""
+    min_speedup: float | None = Field(default=None, gt=0)
+    """A model that encodes less than this many times as fast as the base does not become champion;
+    not given, any speed does."""
     seed: int = Field(default=0, ge=0)
     """Decides the bootstrap."""
 
@@ -78,25 +86,24 @@ def register(
         BurnishError: the registry does not answer, or gives back another model than was logged.
     """
     from .embed import hand_down
-    from .gate import judge
-    from .speed import compare_speed
+    from .model_card import write_card
+    from .provenance import describe_code, describe_environment
+    from .publish import prove, publish
 
     texts = read_passages(corpus).texts
     registry = Registry(cut.root, config.name)
     assert registry.uri == address
-    version = registry.find_checkpoint(cut.fingerprint)
-    if version is None:
-        registry.end_stale_runs(cut.fingerprint)
-        version = _publish(registry, cut, scores, lineage)
-    published, agreement = _prove(registry, version, cut)
-    speed = compare_speed(base, cut, texts[:: max(1, len(texts) // SPEED_PASSAGES)])
-    for name, rate in speed._asdict().items():
-        registry.client.log_metric(version.run_id, f"passages_per_second_{name}", rate)
-    hand_down(cut.root, whole, cut.facts["layer"], published, texts, "document")
-    verdict = judge(
-        scores, opponent, cut.facts["layer"], config.metric, config.confidence, config.seed
-    )
-    verdict = _point(registry, version, verdict, opponent_version)
+    speed, verdict = _weigh(cut, base, texts, scores, opponent, config)
+    rows = scores.read().to_pylist()
+    shown = rows + (opponent.read().to_pylist() if opponent else [])
+    origin = lineage | describe_code() | {"environment": describe_environment()}
+    card = write_card(config.name, cut, whole, base, corpus, shown, verdict, speed, origin)
+    measures = {f"passages_per_second_{name}": rate for name, rate in speed._asdict().items()}
+    measures |= {"layer": cut.facts["layer"], "bytes": cut.facts["bytes"]}
+    version = publish(registry, cut, rows, measures, origin, card)
+    proof = prove(registry, version, cut)
+    hand_down(cut.root, whole, cut.facts["layer"], proof.checkpoint, texts, "document")
+    verdict = _point(registry, version, verdict, opponent_version, card)
     content = {"model": config.name, "checkpoint": cut.fingerprint, "lineage": lineage,
                "moved": verdict.is_champion, "reason": verdict.reason}  # fmt: skip
     facts = {
@@ -107,7 +114,7 @@ def register(
         "champion_moved": verdict.is_champion,
         "reason": verdict.reason,
         "comparisons": verdict.comparisons,
-        "cosine_from_registry": agreement,
+        "cosine_from_registry": proof.cosine,
         "speed": speed._asdict(),
     }
     logger.info("version %s of %s: %s", version.version, config.name, verdict.reason)
@@ -118,107 +125,58 @@ def register(
     )
 
 
-def _publish(
-    registry: Registry, cut: Checkpoint, scores: Scores, lineage: dict[str, Any]
-) -> "ModelVersion":
-    """Log scores, pictures, and the model in one run; register the version last."""
-    import mlflow
+def _weigh(
+    cut: Checkpoint,
+    base: Checkpoint,
+    texts: list[str],
+    scores: Scores,
+    opponent: Scores | None,
+    config: RegisterConfig,
+) -> "tuple[Speed, Verdict]":
+    """Measure the model's speed beside the base's, and ask the gate."""
+    from .gate import judge, keep_budget
+    from .speed import compare_speed
 
-    from .report import draw_layers, tabulate
-
-    rows = scores.read().to_pylist()
-    run_name = f"{registry.name}-{cut.fingerprint[:8]}"
-    tags = {CHECKPOINT_TAG: cut.fingerprint, **_tags(lineage)}
-    with mlflow.start_run(
-        experiment_id=registry.experiment_id, run_name=run_name, tags=tags, log_system_metrics=False
-    ) as run:
-        settings = lineage.get("settings", {})
-        mlflow.log_params({name: describe(value) for name, value in settings.items()})
-        for row in rows:
-            name = f"{row['split']}_{row['origin']}_{row['system']}_{row['metric']}"
-            mlflow.log_metric(name.replace("@", "_at_"), row["value"], step=row["layer"])
-        mlflow.log_metrics({"layer": cut.facts["layer"], "bytes": cut.facts["bytes"]})
-        mlflow.log_table(tabulate(rows), "layers.json")
-        mlflow.log_figure(draw_layers(rows, cut.facts["layer"]), "layers.png")
-        mlflow.log_dict(lineage, "lineage.json")
-        uri = _log_model(cut, lineage)
-    try:
-        registry.client.create_registered_model(registry.name)
-    except mlflow.MlflowException as error:
-        if error.error_code != "RESOURCE_ALREADY_EXISTS":
-            raise
-    return mlflow.register_model(uri, registry.name, tags={**tags, "run": run.info.run_id})
-
-
-def _log_model(cut: Checkpoint, lineage: dict[str, Any]) -> str:
-    """Log the checkpoint in MLflow's sentence-transformers flavour; return the model's address."""
-    from importlib.metadata import version
-
-    import mlflow.sentence_transformers
-    from mlflow.models import Model
-    from sentence_transformers import SentenceTransformer
-
-    model = SentenceTransformer(str(cut.path), device="cpu")
-    packages = ("sentence-transformers", "transformers", "torch")
-    info = Model.log(
-        artifact_path=None,
-        name="model",
-        flavor=mlflow.sentence_transformers,
-        model=model,
-        task="llm/v1/embeddings",  # log_model() would drop it
-        # named, because finding them out would import everything again in a new process
-        pip_requirements=[f"{name}=={version(name).split('+')[0]}" for name in packages],
-        metadata={CHECKPOINT_TAG: cut.fingerprint, **_tags(lineage)},
+    speed = compare_speed(base, cut, texts[:: max(1, len(texts) // SPEED_PASSAGES)])
+    verdict = judge(
+        scores, opponent, cut.facts["layer"], config.metric, config.confidence, config.seed
     )
-    return str(info.model_uri)
-
-
-def _prove(
-    registry: Registry, version: "ModelVersion", cut: Checkpoint
-) -> tuple[Checkpoint, float]:
-    """Load the version from the registry in a new process; return it and its cosine with `cut`."""
-    from .model_files import load_encoder
-    from .verify import MIN_COSINE, PROBES, distinct_kinds, encode_in_new_process, lowest_cosine
-
-    encoder = load_encoder(cut.path)
-    pulled = registry.pull(version)
-    agreement = min(
-        lowest_cosine(
-            encode_in_new_process(pulled.checkpoint.path, PROBES, kind),
-            encoder.encode(PROBES, kind, [encoder.layers])[:, 0],
-        )
-        for kind in distinct_kinds(encoder)
-    )
-    if agreement < MIN_COSINE:
-        raise BurnishError(
-            f"Version {version.version} of {registry.name} gives other vectors than the model that "
-            f"was logged (lowest cosine {agreement:.5f}). No alias was moved; delete the version "
-            "and run again."
-        )
-    return pulled.checkpoint, round(agreement, 6)
+    megabytes = cut.facts["bytes"] / 1e6
+    limits = {"max_megabytes": config.max_megabytes, "min_speedup": config.min_speedup}
+    return speed, keep_budget(verdict, megabytes, speed.ratio, **limits)
 
 
 def _point(
-    registry: Registry, version: "ModelVersion", verdict: "Verdict", opponent_version: str
+    registry: Registry,
+    version: "ModelVersion",
+    verdict: "Verdict",
+    opponent_version: str,
+    card: "Card",
 ) -> "Verdict":
     """Write the verdict on the version, then move the aliases, `champion` last."""
-    client, number = registry.client, str(version.version)
-    champion = registry.find(CHAMPION)
-    if champion is not None and str(champion.version) not in {opponent_version, number}:
-        reason = f"version {champion.version} became champion meanwhile; run again to compare."
-        verdict = verdict._replace(is_champion=False, reason=f"Not the champion: {reason}")
-    client.set_model_version_tag(registry.name, number, OPPONENT_TAG, opponent_version)
-    client.update_model_version(registry.name, number, description=verdict.reason)
-    candidate = registry.find(CANDIDATE)
-    if candidate is None or int(candidate.version) < int(number):
-        client.set_registered_model_alias(registry.name, CANDIDATE, number)
-    if verdict.is_champion and (champion is None or str(champion.version) != number):
-        client.set_registered_model_alias(registry.name, CHAMPION, number)
+    client, name, number = registry.client, registry.name, str(version.version)
+    with registry.locked():  # what is read here holds until the last alias is moved
+        version = client.get_model_version(name, number)
+        aliases = read_aliases(registry)
+        reason = ""
+        if aliases.champion not in {"", opponent_version, number}:
+            reason = f"version {aliases.champion} became champion meanwhile; run again to compare."
+        elif WITHDRAWN_TAG in version.tags and aliases.champion != number:
+            reason = (f"version {number} was rolled back from on {version.tags[WITHDRAWN_TAG]}; "
+                      f"`burnish promote {number}` brings it back.")  # fmt: skip
+        if reason:
+            verdict = verdict._replace(is_champion=False, reason=f"Not the champion: {reason}")
+        tags = {OPPONENT_TAG: opponent_version, VERDICT_TAG: verdict.reason,
+                PASSED_TAG: str(verdict.is_champion).lower()}  # fmt: skip
+        for tag, value in tags.items():
+            client.set_model_version_tag(name, number, tag, value)
+        client.update_model_version(name, number, description=card.summarize(verdict.reason))
+        require_proven(registry, version)
+        if int(aliases.candidate or 0) < int(number):
+            client.set_registered_model_alias(name, CANDIDATE, number)
+        if verdict.is_champion:
+            crown(registry, version)
     return verdict
-
-
-def _tags(lineage: dict[str, Any]) -> dict[str, str]:
-    return {f"burnish.{name}": value for name, value in lineage.items() if isinstance(value, str)}
 
 
 def _write(file: Path, content: dict[str, Any]) -> None:

@@ -1,24 +1,30 @@
 """The model registry: MLflow, on SQLite below the root unless MLFLOW_TRACKING_URI is set."""
 
+import contextlib
+import json
 import logging
 import os
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
-from urllib.parse import unquote, urlsplit, urlunsplit
 
-from .contracts import BurnishError, Checkpoint, writable
+from .contracts import BurnishError, Checkpoint, fingerprint_folder, writable
+from .tracking import find_address, point_mlflow_to
 
 if TYPE_CHECKING:
+    from filelock import FileLock
     from mlflow import MlflowClient
     from mlflow.entities.model_registry import ModelVersion
 
 logger = logging.getLogger(__name__)
 
-CHAMPION, CANDIDATE = "champion", "candidate"
+CHAMPION, CANDIDATE, PREVIOUS = "champion", "candidate", "previous"
 CHECKPOINT_TAG = "burnish.checkpoint"  # the model a version was made of
 OPPONENT_TAG = "burnish.opponent"  # the version that was champion when it was judged
-MODEL_FOLDER = "model.sentence_transformer"  # where MLflow's flavour keeps the folder it was given
+PROOF_TAG = "burnish.proof"  # what a new process found it to be; written after it agreed
+MODEL_FOLDER = "model.sentence_transformer"  # where MLflow's flavour keeps a model's own files
+LOCK_SECONDS = 3600  # an upload that takes longer hangs
 
 
 class Pulled(NamedTuple):
@@ -38,17 +44,20 @@ class Registry:
             BurnishError: the registry does not answer.
         """
         os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "3")
+        os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
         import mlflow
         from mlflow.exceptions import MlflowException
 
         self.root, self.name = root, name
         self.uri = find_address(root)
         logging.getLogger("alembic").setLevel(logging.WARNING)
-        _point_mlflow_to(self.uri)
-        self.client: MlflowClient = mlflow.MlflowClient()
+        point_mlflow_to(self.uri)
+        self._lock = _make_lock(root)
         try:
-            found = self.client.get_experiment_by_name(name)
-            self.experiment_id = found.experiment_id if found else self._create_experiment()
+            with self.locked():  # two processes that make one SQLite file break each other's
+                self.client: MlflowClient = mlflow.MlflowClient()
+                found = self.client.get_experiment_by_name(name)
+                self.experiment_id = found.experiment_id if found else self._create_experiment()
         except (MlflowException, OSError) as error:
             raise BurnishError(
                 f"The registry at {self.uri} does not answer: {error}. "
@@ -89,11 +98,32 @@ class Registry:
         number = champion.tags.get(OPPONENT_TAG)
         return self.client.get_model_version(self.name, number) if number else None
 
-    def pull(self, version: "ModelVersion") -> Pulled:
-        """Download a version and take it in as a checkpoint."""
-        import mlflow
+    @contextlib.contextmanager
+    def locked(self) -> Iterator[None]:
+        """Keep other processes of this root from changing the registry, until they may again.
 
-        from .adopt import adopt
+        MLflow has no compare-and-set: what is read to decide has to hold until it is written. A
+        killed process lets go of the lock.
+        """
+        from filelock import Timeout
+
+        try:
+            with writable(self.root), self._lock:
+                yield
+        except Timeout as error:
+            raise BurnishError(
+                f"Another process has been changing the registry of {self.root} for "
+                f"{LOCK_SECONDS / 60:.0f} minutes. End it if it hangs, and run again."
+            ) from error
+
+    @contextlib.contextmanager
+    def download(self, version: "ModelVersion") -> Iterator[Path]:
+        """Download a version, for as long as it is looked at; give its folder.
+
+        Raises:
+            BurnishError: its files are not the ones that were proven.
+        """
+        import mlflow
 
         uri = f"models:/{self.name}/{version.version}"
         unfinished = self.root / "unfinished"
@@ -101,6 +131,21 @@ class Registry:
             unfinished.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=unfinished) as target:
             folder = Path(mlflow.artifacts.download_artifacts(artifact_uri=uri, dst_path=target))
+            proven = read_proof(version).get("checkpoint")
+            if proven and fingerprint_folder(folder / MODEL_FOLDER) != proven:
+                raise BurnishError(
+                    f"Version {version.version} of {self.name} holds other files than were proven: "
+                    f"they were changed in the registry since. Delete the version, and if it is "
+                    "the champion, `burnish rollback` or `burnish promote` another."
+                )
+            yield folder
+
+    def pull(self, version: "ModelVersion") -> Pulled:
+        """Download a version and take it in as a checkpoint."""
+        from .adopt import adopt
+
+        with self.download(version) as folder:
+            uri = f"models:/{self.name}/{version.version}"
             checkpoint = adopt(str(folder / MODEL_FOLDER), self.root, label=uri)
         return Pulled(str(version.version), checkpoint)
 
@@ -121,42 +166,16 @@ class Registry:
         return str(self.client.create_experiment(self.name))
 
 
-def _point_mlflow_to(uri: str) -> None:
-    """Set the address for this process without what MLflow does beside it.
-
-    It writes the address into the environment too, where the next root's registry would take it
-    for the user's word.
-    """
-    import mlflow
-
-    given = {name: os.environ.get(name) for name in ("MLFLOW_TRACKING_URI", "MLFLOW_REGISTRY_URI")}
-    mlflow.set_tracking_uri(uri)
-    mlflow.set_registry_uri(uri)
-    for name, value in given.items():
-        if value is None:
-            os.environ.pop(name, None)
-        else:
-            os.environ[name] = value
+def read_proof(version: "ModelVersion") -> dict[str, Any]:
+    """Return what a new process found the version to be; empty if it was never proven."""
+    proof: dict[str, Any] = json.loads(version.tags.get(PROOF_TAG, "{}"))
+    # a tag that was copied from another version proves nothing of this one
+    return proof if proof.get("checkpoint") == version.tags.get(CHECKPOINT_TAG) else {}
 
 
-def find_address(root: Path) -> str:
-    """Return the address of the registry, without the password that it may have been given with.
+def _make_lock(root: Path) -> "FileLock":
+    from filelock import FileLock
 
-    A password in the address would stand in every message and link that MLflow prints; MLflow
-    takes it from the environment as well, so it is moved there.
-    """
-    given = os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{root / 'mlflow.db'}"
-    parts = urlsplit(given)
-    if parts.scheme not in {"http", "https"} or "@" not in parts.netloc:
-        return given
-    os.environ["MLFLOW_TRACKING_USERNAME"] = unquote(parts.username or "")
-    os.environ["MLFLOW_TRACKING_PASSWORD"] = unquote(parts.password or "")
-    bare = urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
-    os.environ["MLFLOW_TRACKING_URI"] = bare
-    return bare
-
-
-def describe(value: Any) -> str:  # noqa: ANN401 - any configuration value
-    """Put a configuration value as a parameter that MLflow takes (at most 6,000 characters)."""
-    text = value if isinstance(value, str) else repr(value)
-    return text[:6000]
+    with writable(root):
+        root.mkdir(parents=True, exist_ok=True)
+    return FileLock(root / "registry.lock", timeout=LOCK_SECONDS)

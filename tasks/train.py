@@ -1,26 +1,15 @@
 """train: polish the encoder on the pairs, then teach its exits to embed as its last layer does."""
 
 import logging
-from typing import TYPE_CHECKING
+from typing import Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from .config import Config
-from .contracts import (
-    BurnishError,
-    Checkpoint,
-    Corpus,
-    Pairs,
-    Triplets,
-    batched_rows,
-    fingerprint,
-)
+from .contracts import BurnishError, Checkpoint, Corpus, Pairs, Triplets, fingerprint
 from .core.precision import Precision
 from .stage import fingerprint_code, stage
-from .tables import Passages, read_passages, read_queries
-
-if TYPE_CHECKING:
-    from .core.batches import Query
+from .tables import read_passages
 
 logger = logging.getLogger(__name__)
 
@@ -36,14 +25,32 @@ class TrainConfig(Config):
     """Highest learning rate of the polish (AdamW, linear warm-up and decay)."""
     passages_per_batch: int = Field(default=48, ge=2)
     """Passages per step; each is also a negative for the others' queries."""
+    texts_per_pass: int | None = Field(default=None, ge=1)
+    """Texts that go through the model at once, so that a batch of any size fits into memory; every
+    pass is then done twice (gradient caching, arXiv:2101.06983). By default off."""
     neighbours: int = Field(default=2, ge=1)
     """Passages gathered around each hard negative; 1 makes batches random."""
     queries_per_passage: int = Field(default=3, ge=1)
     """Queries of one passage that share its encoding in a step."""
     negatives_per_passage: int = Field(default=0, ge=0)
     """Mined negatives added per passage beside those that are in the batch already."""
+    loss: Literal["infonce", "triplet", "contrastive", "cosine"] = "infonce"
+    """What the polish learns by. infonce: a softmax over the batch. triplet: positives nearer than
+    negatives by a margin. contrastive: positives together, negatives a margin away. cosine:
+    positives at cosine 1, negatives at 0."""
     temperature: float = Field(default=0.05, gt=0)
-    """Divides the cosines in InfoNCE; .05 is sentence-transformers' scale of 20."""
+    """Divides the cosines, infonce only; .05 is sentence-transformers' scale of 20."""
+    symmetric: bool = False
+    """Whether a passage must tell its queries from the others as well, infonce only."""
+    margin: float | None = Field(default=None, gt=0, le=2)
+    """How far apart, in cosine, triplet (by default 0.2) and contrastive (by default 0.5) want
+    them."""
+    triplet_negatives: Literal["all", "hardest"] = "all"
+    """What triplet compares a positive with: all negatives that violate the margin, or the query's
+    most similar one, under which a base that ranks poorly collapses."""
+    dimensions: tuple[Annotated[int, Field(ge=1)], ...] = ()
+    """Lengths that embeddings can be cut to later, such as 64,128 (Matryoshka, arXiv:2205.13147);
+    the full length is always one. By default it is the only one."""
     blend: float = Field(default=0.7, gt=0, le=1)
     """Share of the way from the base's weights to the polished ones that is taken; below 1 less is
     forgotten of what the base knew (WiSE-FT, arXiv:2109.01903)."""
@@ -80,22 +87,51 @@ class TrainConfig(Config):
     seed: int = Field(default=0, ge=0)
     """Decides batches and dropout."""
 
+    @model_validator(mode="after")
+    def _refuse_settings_of_other_losses(self) -> Self:
+        for name, losses in _SETTINGS_OF.items():
+            if (
+                self.loss not in losses
+                and getattr(self, name) != type(self).model_fields[name].default
+            ):
+                raise ValueError(
+                    f"{name} is a setting of the loss {' and '.join(losses)}; {self.loss} has "
+                    f"none. Leave it out, or choose another loss."
+                )
+        return self
+
+
+_SETTINGS_OF = {
+    "temperature": ("infonce",),
+    "symmetric": ("infonce",),
+    "margin": ("triplet", "contrastive"),
+    "triplet_negatives": ("triplet",),
+}
+
 
 @stage
 def train(
     corpus: Corpus, pairs: Pairs, triplets: Triplets, base: Checkpoint, config: TrainConfig
 ) -> Checkpoint:
-    """Train `base` on the triplets: InfoNCE at the last layer, which the other exits follow.
+    """Train `base` on the triplets: a loss at the last layer, which the other exits follow.
 
     Raises:
-        BurnishError: there is nothing to train on, or an exit is not a layer of the model.
+        BurnishError: there is nothing to train on, or the model has no such exit or dimension, or
+            is not compared by the cosine that the loss is made for.
     """
     from .core.batches import group_queries
+    from .examples import read_examples
     from .model_files import load_encoder, save_encoder
     from .phases import Phases
 
     encoder = load_encoder(base.path)
     exits = resolve_exits(config.exits, encoder.layers)
+    dimensions = resolve_dimensions(config.dimensions, encoder.dimension)
+    if config.loss != "infonce" and not encoder.normalize:
+        raise BurnishError(
+            f"train.loss {config.loss} is made for cosines, but the base's embeddings are compared "
+            "by inner products of any size. Leave train.loss at infonce."
+        )
     passages = read_passages(corpus)
     queries = read_examples(pairs, triplets, passages)
     by_passage = group_queries(queries)
@@ -109,9 +145,11 @@ def train(
         triplets.fingerprint, pairs.fingerprint, corpus.fingerprint, base.fingerprint,
         config.model_dump(mode="json"), fingerprint_code(__name__),
     )  # fmt: skip
-    phases = Phases(encoder, exits, config, state=triplets.root / "unfinished" / f"train-{key}")
+    state = triplets.root / "unfinished" / f"train-{key}"
+    phases = Phases(encoder, exits, dimensions, config, state)
     facts = phases.run(by_passage, passages.texts, passages.documents)
     facts |= {"exits": list(exits), "layers": encoder.layers, "queries": len(queries)}
+    facts |= {"dimensions": list(dimensions), "loss": config.loss}
     checkpoint = Checkpoint.commit(
         triplets.root, lambda folder: save_encoder(encoder, folder), facts
     )
@@ -138,28 +176,16 @@ def resolve_exits(exits: tuple[int, ...] | None, layers: int) -> tuple[int, ...]
     return tuple(sorted(chosen))
 
 
-def read_examples(pairs: Pairs, triplets: Triplets, passages: "Passages") -> "list[Query]":
-    """Read the training queries with their positives and negatives by corpus row."""
-    from .core.batches import Query
+def resolve_dimensions(dimensions: tuple[int, ...], full: int) -> tuple[int, ...]:
+    """Return the lengths that embeddings can be cut to, ascending, the full one among them.
 
-    asked = {query.query_id: query for query in read_queries(pairs, passages, {"train"})}
-    mined: dict[str, Query] = {}
-    for query_id, passage_id, negative_ids, unknown_ids in batched_rows(
-        triplets.read(), Triplets.columns.names
-    ):
-        answers = {answer.row: answer.masked for answer in asked[query_id].answers}
-        row = passages.rows[passage_id]
-        query = asked[query_id]
-        known = mined.get(query_id, Query(query.text, {}, weight=query.weight))
-        positives = {**known.positives, row: answers[row]}
-        negatives = [*known.negatives, *(passages.rows[name] for name in negative_ids)]
-        # A document's other passages are judged with it, but may say nothing of the query.
-        unknown = known.unknown | {passages.rows[name] for name in unknown_ids} | answers.keys()
-        mined[query_id] = Query(
-            known.text,
-            positives,
-            tuple(dict.fromkeys(negatives)),
-            unknown - positives.keys(),
-            known.weight,
+    >>> resolve_dimensions((), 384), resolve_dimensions((128, 64), 384)
+    ((384,), (64, 128, 384))
+    """
+    wrong = sorted(dimension for dimension in dimensions if not 1 <= dimension <= full)
+    if wrong:
+        raise BurnishError(
+            f"train.dimensions names {wrong}, but the base's embeddings have {full} dimensions: "
+            f"name lengths of 1 to {full}."
         )
-    return list(mined.values())
+    return tuple(sorted({*dimensions, full}))

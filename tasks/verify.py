@@ -1,15 +1,10 @@
 """Whether a saved model gives the vectors it should, as a stranger would load it."""
 
-import json
-import os
-import subprocess
-import sys
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from .contracts import BurnishError
+from .stranger import Loaded, load_in_new_process
 
 if TYPE_CHECKING:
     import numpy as np
@@ -43,75 +38,58 @@ PROBES: tuple[str, ...] = (
     " ".join(_SENTENCES * 8),
 )
 
-# Nothing of this package: what is proved is that the folder is enough.
-_PROGRAM = """
-import json, sys
-request = json.load(sys.stdin)
-import numpy
-from sentence_transformers import SentenceTransformer
-model = SentenceTransformer(request["path"], device="cpu", local_files_only=True)
-encode = {"query": model.encode_query, "document": model.encode_document}[request["kind"]]
-vectors = encode(request["texts"], convert_to_numpy=True, show_progress_bar=False)
-numpy.save(request["vectors"], vectors.astype(numpy.float32))
-"""
-# A token for a hub, a registry, or a database is none of a model's business.
-_PASSED_ON = ("HOME", "LANG", "LD_LIBRARY_PATH", "PATH", "PYTHONPATH", "SYSTEMROOT", "TMPDIR")
+
+class Agreement(NamedTuple):
+    """How like the encoder that it should be a loaded model is."""
+
+    cosine: float
+    """The lowest of any text and kind."""
+    differences: list[str]
+    """What is different, for a person to read; nothing if it is the same model."""
 
 
 def encode_in_new_process(
     path: Path, texts: Sequence[str], kind: "Kind", *, timeout_seconds: float = 600
 ) -> "np.ndarray":
-    """Embed texts with the model in `path`, loaded by sentence-transformers in a new process.
+    """Embed texts as `load_in_new_process` does: (texts, dimension) float32."""
+    return load_in_new_process(path, texts, [kind], timeout_seconds=timeout_seconds).vectors[kind]
 
-    The process runs on the CPU, without the network and without this process's secrets.
+
+def describe_layout(encoder: "Encoder") -> dict[str, Any]:
+    """Tell of an encoder what the new process tells of the folder it was saved as."""
+    return {
+        "layers": encoder.layers,
+        "layers by its configuration": encoder.layers,
+        "pooling": encoder.pooling,
+        "prompt pooled": encoder.pools_prompt,
+        "normalised": encoder.normalize,
+        "tokens read": encoder.max_tokens,
+        "prompt of a query": encoder.prompts.get("query", ""),
+        "prompt of a document": encoder.prompts.get("document", ""),
+    }
+
+
+def compare(loaded: Loaded, encoder: "Encoder", texts: Sequence[str]) -> Agreement:
+    """Compare a loaded model with the encoder that it should be.
 
     Args:
-        path: A folder in sentence-transformers' format.
-        texts: What to embed.
-        kind: Whether its prompt for queries or for documents applies.
-        timeout_seconds: How long the process may take.
-
-    Returns:
-        (texts, dimension) float32.
-
-    Raises:
-        BurnishError: the model does not load or takes too long.
+        loaded: What a new process found.
+        encoder: What was saved.
+        texts: What the process embedded.
     """
-    import numpy as np
-
-    with tempfile.TemporaryDirectory() as folder:
-        vectors = Path(folder) / "vectors.npy"
-        request = {
-            "path": str(path.resolve()),
-            "texts": list(texts),
-            "kind": kind,
-            "vectors": str(vectors),
-        }
-        environment = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
-        try:
-            process = subprocess.run(
-                [sys.executable, "-P", "-X", "utf8", "-c", _PROGRAM],
-                input=json.dumps(request),
-                env=environment | {"HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false"},
-                cwd=folder,
-                capture_output=True,
-                encoding="utf-8",
-                errors="replace",
-                timeout=timeout_seconds,
-                check=False,
-            )
-        except subprocess.TimeoutExpired as error:
-            raise BurnishError(
-                f"Loading the model in {path} in a new process took over {timeout_seconds:.0f} s."
-            ) from error
-        if process.returncode != 0:
-            reason = process.stderr.strip().rpartition("\n")[2] or f"exit {process.returncode}"
-            raise BurnishError(
-                f"The model in {path} does not load in a new process by sentence-transformers: "
-                f"{reason}"
-            )
-        embeddings: np.ndarray = np.load(vectors, allow_pickle=False)
-        return embeddings
+    expected = describe_layout(encoder)
+    differences = [
+        f"{name}: {loaded.layout.get(name)!r}, not {value!r}"
+        for name, value in expected.items()
+        if loaded.layout.get(name) != value
+    ]
+    cosine = min(
+        lowest_cosine(vectors, encoder.encode(texts, kind, [encoder.layers])[:, 0])
+        for kind, vectors in loaded.vectors.items()
+    )
+    if cosine < MIN_COSINE:
+        differences.append(f"vectors: the lowest cosine is {cosine:.5f}, below {MIN_COSINE}")
+    return Agreement(cosine, differences)
 
 
 def distinct_kinds(encoder: "Encoder") -> "Sequence[Kind]":

@@ -21,6 +21,8 @@ from transformers import (
     DistilBertConfig,
     DistilBertModel,
     DistilBertTokenizerFast,
+    LlamaConfig,
+    LlamaModel,
     ModernBertConfig,
     ModernBertModel,
     MPNetConfig,
@@ -28,6 +30,9 @@ from transformers import (
     MPNetTokenizerFast,
     PreTrainedModel,
     PreTrainedTokenizerFast,
+    Qwen2TokenizerFast,
+    Qwen3Config,
+    Qwen3Model,
     RobertaConfig,
     RobertaModel,
     RobertaTokenizerFast,
@@ -42,7 +47,10 @@ from tasks.model_files import save_encoder
 
 torch.set_num_threads(1)  # tiny models are slower on more
 
-ARCHITECTURES = ("bert", "distilbert", "modernbert", "mpnet", "roberta", "xlm-roberta")
+ARCHITECTURES = (
+    *("bert", "distilbert", "llama", "modernbert"),
+    *("mpnet", "qwen3", "roberta", "xlm-roberta"),
+)
 LAYERS = 3
 TOKENS = 96
 
@@ -79,6 +87,30 @@ def _bert_tokenizer() -> PreTrainedTokenizerFast:
 
 def _distilbert_tokenizer() -> PreTrainedTokenizerFast:
     return DistilBertTokenizerFast(vocab=_bert_tokenizer().get_vocab())
+
+
+def _llama_tokenizer() -> PreTrainedTokenizerFast:
+    # As Llama's third: a token before the text, none after it, and padding on the right.
+    vocabulary = _numbered("<|begin|>", "<|end|>", "<|pad|>", *BYTES)
+    tokenizer = Tokenizer(models.BPE(vocab=vocabulary, merges=[]))
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single="<|begin|> $A", special_tokens=[("<|begin|>", 0)]
+    )
+    names = {"bos": "<|begin|>", "eos": "<|end|>", "pad": "<|pad|>"}
+    special = {f"{role}_token": token for role, token in names.items()}
+    return PreTrainedTokenizerFast(tokenizer_object=tokenizer, **special)
+
+
+def _qwen3_tokenizer() -> PreTrainedTokenizerFast:
+    # As Qwen3-Embedding's: padding on the left, by the same token that ends every text.
+    tokenizer = Qwen2TokenizerFast(
+        vocab=_numbered("<|endoftext|>", *BYTES), merges=[], padding_side="left"
+    )
+    tokenizer.backend_tokenizer.post_processor = processors.TemplateProcessing(
+        single="$A <|endoftext|>", special_tokens=[("<|endoftext|>", 0)]
+    )
+    return tokenizer
 
 
 def _modernbert_tokenizer() -> PreTrainedTokenizerFast:
@@ -125,6 +157,29 @@ def _modernbert(layers: int, **settings: int) -> PreTrainedModel:
     )
 
 
+def _llama(layers: int, **settings: int) -> PreTrainedModel:
+    special = {"pad_token_id": 2, "bos_token_id": 0, "eos_token_id": 1}
+    shared = {"num_key_value_heads": 2}  # heads share keys, as in every larger one
+    return LlamaModel(LlamaConfig(num_hidden_layers=layers, **shared, **special, **settings))
+
+
+def _qwen3(layers: int, **settings: int) -> PreTrainedModel:
+    # Heads wider than the model, and windows from the second layer on.
+    return Qwen3Model(
+        Qwen3Config(
+            num_hidden_layers=layers,
+            num_key_value_heads=2,
+            head_dim=16,
+            use_sliding_window=True,
+            sliding_window=4,
+            max_window_layers=1,
+            pad_token_id=0,
+            eos_token_id=0,
+            **settings,
+        )
+    )
+
+
 def _roberta(config: type, model: type[PreTrainedModel]) -> Callable[..., PreTrainedModel]:
     special = {"pad_token_id": 1, "bos_token_id": 0, "eos_token_id": 2}
     return lambda layers, **settings: model(config(num_hidden_layers=layers, **special, **settings))
@@ -141,8 +196,10 @@ MAKERS: dict[str, tuple[Callable[..., PreTrainedModel], Callable[[], PreTrainedT
         ),
         _distilbert_tokenizer,
     ),
+    "llama": (_llama, _llama_tokenizer),
     "modernbert": (_modernbert, _modernbert_tokenizer),
     "mpnet": (_roberta(MPNetConfig, MPNetModel), _mpnet_tokenizer),
+    "qwen3": (_qwen3, _qwen3_tokenizer),
     "roberta": (_roberta(RobertaConfig, RobertaModel), _roberta_tokenizer),
     "xlm-roberta": (_roberta(XLMRobertaConfig, XLMRobertaModel), _xlm_roberta_tokenizer),
 }

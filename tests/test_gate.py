@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from tasks.contracts import Scores
-from tasks.gate import Verdict, judge
+from tasks.gate import Verdict, judge, keep_budget
 
 
 def row(
@@ -75,3 +75,17 @@ def test_without_test_questions_nothing_is_proven(tmp_path: Path) -> None:
     verdict = decide(tmp_path, [row("tuned", STRONG, split="dev"), row("base", WEAK, split="dev")])
     assert not verdict.is_champion
     assert "no test question" in verdict.reason
+
+
+def test_a_budget_that_is_broken_refuses_the_best() -> None:
+    best = Verdict(True, "Champion: better.", [])
+
+    def keep(megabytes: float, speedup: float) -> Verdict:
+        return keep_budget(best, megabytes, speedup, max_megabytes=50, min_speedup=1.5)
+
+    assert keep(50, 1.5) == best
+    assert keep_budget(best, 1e6, 0.1, max_megabytes=None, min_speedup=None) == best
+    assert "51.0 MB is above the 50 MB allowed" in keep(51, 2).reason
+    both = keep(51, 1.49)
+    assert not both.is_champion
+    assert "and 1.49 times the base's speed is below the 1.5 wanted. But for that" in both.reason

@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,24 +16,44 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
 from tasks.contracts import BurnishError, fingerprint_folder
+from tasks.core.backbones import BACKBONES
 from tasks.core.encoder import Encoder
+from tasks.core.pooling import POOLINGS
 from tasks.model_files import load_encoder, save_encoder
 
 Make = Callable[..., Encoder]
-ARCHITECTURES = ("bert", "distilbert", "modernbert", "mpnet", "roberta", "xlm-roberta")
+ARCHITECTURES = tuple(sorted(BACKBONES))
+ROOT = Path(__file__).parent.parent
 TEXTS = ["the ship sails on the dark sea", "", "Zebra-42 ünïcode 漢字", "gold mine", "bread " * 200]
 LAYERS = range(1, 4)
 
+# What is told apart by the folder alone: pooling, prompts left out of it, short embeddings.
+VARIANTS: dict[str, dict[str, Any]] = {
+    **{pooling: {"pooling": pooling} for pooling in POOLINGS},
+    **{
+        f"{pooling}, no prompt": {"pooling": pooling, "pools_prompt": False} for pooling in POOLINGS
+    },
+    "short": {"shortened_to": 8},
+    "short, not normalised": {"shortened_to": 8, "normalize": False, "pooling": "lasttoken"},
+}
+PROMPTS = {"query": "find gold: ", "document": "text "}
+
 ENCODE_ALL = """
 import json, sys
+from pathlib import Path
 import numpy
 from sentence_transformers import SentenceTransformer
+from tasks.model_files import load_encoder
 request = json.load(sys.stdin)
 vectors = {}
 for folder in request["folders"]:
-    model = SentenceTransformer(folder, device="cpu", local_files_only=True)
-    vectors[folder + "/query"] = model.encode_query(request["texts"])
-    vectors[folder + "/document"] = model.encode_document(request["texts"])
+    theirs = SentenceTransformer(folder, device="cpu", local_files_only=True)
+    vectors[folder + "/query"] = theirs.encode_query(request["texts"])
+    vectors[folder + "/document"] = theirs.encode_document(request["texts"])
+    ours = load_encoder(Path(folder), device="cpu")
+    for kind in ("query", "document"):
+        embeddings = ours.encode(request["texts"], kind, [ours.layers])
+        vectors[folder + "/" + kind + "/ours"] = embeddings[:, 0]
 numpy.savez(request["vectors"], **vectors)
 """
 
@@ -49,9 +70,15 @@ def by_strangers(
         for layer in LAYERS:
             folders.append(root / architecture / str(layer))
             save_encoder(encoder.cut(layer), folders[-1])
+        for variant, settings in VARIANTS.items():
+            folders.append(root / architecture / variant)
+            save_encoder(
+                make_encoder(architecture, prompts=PROMPTS, **settings).cut(2), folders[-1]
+            )
     request = {"folders": [str(f) for f in folders], "texts": TEXTS, "vectors": f"{root}/v.npz"}
     process = subprocess.run(
         [sys.executable, "-c", ENCODE_ALL],
+        cwd=ROOT,
         input=json.dumps(request),
         capture_output=True,
         text=True,
@@ -59,6 +86,13 @@ def by_strangers(
     )
     assert process.returncode == 0, process.stderr
     return root, dict(np.load(root / "v.npz")), process.stderr
+
+
+def assert_same(found: np.ndarray, expected: np.ndarray) -> None:
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-5)
+    found, expected = found.astype(np.float64), expected.astype(np.float64)
+    lengths = np.linalg.norm(found, axis=1) * np.linalg.norm(expected, axis=1)
+    assert ((found * expected).sum(axis=1) / lengths).min() > 1 - 1e-6
 
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
@@ -72,8 +106,41 @@ def test_layer_k_is_the_cut_model_in_a_new_process(
     for kind in ("query", "document"):
         embeddings = encoder.encode(TEXTS, kind, LAYERS)
         for layer in LAYERS:
-            theirs = vectors[f"{root}/{architecture}/{layer}/{kind}"]
-            np.testing.assert_allclose(theirs, embeddings[:, layer - 1], rtol=0, atol=1e-5)
+            folder = root / architecture / str(layer)
+            assert_same(vectors[f"{folder}/{kind}"], embeddings[:, layer - 1])
+            assert_same(vectors[f"{folder}/{kind}/ours"], embeddings[:, layer - 1])
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_pooling_prompts_and_dimension_are_told_by_the_folder_alone(
+    make_encoder: Make,
+    by_strangers: tuple[Path, dict[str, np.ndarray], str],
+    architecture: str,
+    variant: str,
+) -> None:
+    root, vectors, _ = by_strangers
+    encoder = make_encoder(architecture, prompts=PROMPTS, **VARIANTS[variant])
+    # An empty text of a tokenizer that ends none leaves nothing to pool: sentence-transformers has
+    # NaN there, or the prompt's first token.
+    rows = [row for row, text in enumerate(TEXTS) if text or encoder.pools_prompt]
+    for kind in ("query", "document"):
+        expected = encoder.encode(TEXTS, kind, [2])[rows, 0]
+        folder = root / architecture / variant
+        scale = 1 if encoder.normalize else np.abs(expected).max()
+        assert_same(vectors[f"{folder}/{kind}"][rows] / scale, expected / scale)
+        assert_same(vectors[f"{folder}/{kind}/ours"][rows] / scale, expected / scale)
+
+
+def test_variants_differ(make_encoder: Make) -> None:
+    # Else the property above would hold of a reader that minds none of them.
+    found = [
+        make_encoder(prompts=PROMPTS, **settings).encode(TEXTS[:1], "query", [1])[0, 0]
+        for variant, settings in VARIANTS.items()
+        if "short" not in variant and variant != "lasttoken, no prompt"  # a prompt is never last
+    ]
+    cosines = np.array(found) @ np.array(found).T
+    assert cosines[~np.eye(len(found), dtype=bool)].max() < 0.999
 
 
 def test_loading_elsewhere_makes_no_weights_up(
@@ -96,22 +163,30 @@ def test_cut_folder_says_and_holds_k_layers(
         assert len(config.get("layer_types", range(layer))) == layer
         with safe_open(folder / "model.safetensors", framework="pt") as weights:
             names = list(weights.keys())
+        assert config.get("max_window_layers", 0) <= layer
         numbers = {int(part) for name in names for part in name.split(".") if part.isdigit()}
         assert numbers == set(range(layer))
         assert not [name for name in names if "pooler" in name]
 
 
-@pytest.mark.parametrize("pooling", ["mean", "cls", "max"])
+@pytest.mark.parametrize("pooling", POOLINGS)
 @pytest.mark.parametrize("normalize", [True, False])
+@pytest.mark.parametrize(("pools_prompt", "shortened_to"), [(True, None), (False, 5)])
 def test_loads_what_it_saved(
-    make_encoder: Make, tmp_path: Path, pooling: str, normalize: bool
+    make_encoder: Make,
+    tmp_path: Path,
+    pooling: str,
+    normalize: bool,
+    pools_prompt: bool,
+    shortened_to: int | None,
 ) -> None:
     prompts = {"query": "find: ", "document": "text: "}
-    encoder = make_encoder(pooling=pooling, normalize=normalize, prompts=prompts, max_tokens=17)
+    told = {"pooling": pooling, "normalize": normalize, "max_tokens": 17, "prompts": prompts}
+    told |= {"pools_prompt": pools_prompt, "shortened_to": shortened_to}
+    encoder = make_encoder(**told)
     save_encoder(encoder, tmp_path)
     loaded = load_encoder(tmp_path, device="cpu")
-    assert (loaded.pooling, loaded.normalize, loaded.max_tokens) == (pooling, normalize, 17)
-    assert dict(loaded.prompts) == prompts
+    assert {name: getattr(loaded, name) for name in told} == told
     assert not loaded.model.training
     expected = encoder.encode(TEXTS, "query", LAYERS)
     np.testing.assert_array_equal(loaded.encode(TEXTS, "query", LAYERS), expected)
@@ -146,8 +221,10 @@ def test_plain_transformers_folder(make_encoder: Make, tmp_path: Path, architect
     encoder.model.save_pretrained(tmp_path)
     encoder.tokenizer.save_pretrained(tmp_path)
     loaded = load_encoder(tmp_path)
-    assert (loaded.pooling, loaded.normalize, dict(loaded.prompts)) == ("mean", True, {})
-    positions = 98 if architecture in {"bert", "distilbert", "modernbert"} else 96
+    pooling = "lasttoken" if architecture in {"llama", "qwen3"} else "mean"
+    encoder = replace(encoder, pooling=pooling)
+    assert (loaded.pooling, loaded.normalize, dict(loaded.prompts)) == (pooling, True, {})
+    positions = 96 if architecture in {"mpnet", "roberta", "xlm-roberta"} else 98
     assert loaded.max_tokens == positions
     loaded.encode(["bread " * 200], "query", [3])  # as long as it may be
     expected = encoder.encode(["gold mine"], "query", LAYERS)
@@ -165,49 +242,6 @@ def change(file: Path, **values: Any) -> None:  # noqa: ANN401 - what JSON holds
     """Set values in a JSON file; None removes one."""
     content = json.loads(file.read_text()) | values
     file.write_text(json.dumps({name: v for name, v in content.items() if v is not None}))
-
-
-@pytest.mark.parametrize(
-    ("content", "pooling"),
-    [
-        ({"embedding_dimension": 32, "pooling_mode": "max", "include_prompt": True}, "max"),
-        ({"embedding_dimension": 32, "pooling_mode": ["cls"]}, "cls"),
-        ({"word_embedding_dimension": 32, "pooling_mode_cls_token": True}, "cls"),
-        ({"word_embedding_dimension": 32, "pooling_mode_mean_tokens": True}, "mean"),
-        ({"word_embedding_dimension": 32}, "mean"),
-    ],
-)
-def test_reads_every_form_of_the_pooling(folder: Path, content: dict, pooling: str) -> None:
-    (folder / "1_Pooling/config.json").write_text(json.dumps(content))
-    assert load_encoder(folder).pooling == pooling
-
-
-@pytest.mark.parametrize(
-    ("similarity", "normalize"), [(None, True), ("cosine", True), ("dot", False)]
-)
-def test_cosine_models_are_normalised(folder: Path, similarity: str, normalize: bool) -> None:
-    modules = json.loads((folder / "modules.json").read_text())
-    (folder / "modules.json").write_text(json.dumps(modules[:2]))
-    change(folder / "config_sentence_transformers.json", similarity_fn_name=similarity)
-    assert load_encoder(folder).normalize == normalize
-
-
-def test_reads_the_prompt_of_documents_under_its_other_names(folder: Path) -> None:
-    prompts = {"query": "q: ", "passage": "p: ", "document": ""}
-    change(folder / "config_sentence_transformers.json", prompts=prompts)
-    assert dict(load_encoder(folder).prompts) == {"query": "q: ", "document": "p: "}
-
-
-def test_reads_a_transformer_in_a_folder_of_its_own(folder: Path) -> None:
-    expected = load_encoder(folder).encode(TEXTS, "query", LAYERS)
-    modules = json.loads((folder / "modules.json").read_text())
-    modules[0]["path"] = "0_Transformer"
-    (folder / "modules.json").write_text(json.dumps(modules))
-    (folder / "0_Transformer").mkdir()
-    for file in [*folder.glob("*token*"), *folder.glob("model*"), folder / "config.json"]:
-        shutil.move(file, folder / "0_Transformer" / file.name)
-    shutil.move(folder / "sentence_bert_config.json", folder / "0_Transformer")
-    np.testing.assert_array_equal(load_encoder(folder).encode(TEXTS, "query", LAYERS), expected)
 
 
 def _make_pickle(folder: Path) -> None:
@@ -236,8 +270,11 @@ def _add_module(folder: Path) -> None:
     (folder / "modules.json").write_text(json.dumps([*modules, dense]))
 
 
-def _leave_prompt_out(folder: Path) -> None:
-    change(folder / "1_Pooling/config.json", include_prompt=False)
+def _project(folder: Path) -> None:
+    # A dense module that turns the embedding, as sentence-t5 has one.
+    save_encoder(replace(load_encoder(folder), shortened_to=8), folder)
+    weights = load_file(folder / "2_Dense/model.safetensors")["linear.weight"].flip(1)
+    save_file({"linear.weight": weights.contiguous()}, folder / "2_Dense/model.safetensors")
 
 
 def _take_padding_away(folder: Path) -> None:
@@ -257,7 +294,23 @@ SPOILED: dict[str, tuple[Callable[[Path], object], str]] = {
     "layers sliced alone": (_slice_layers_alone, "lack 32 tensors"),
     "architecture": (
         lambda folder: change(folder / "config.json", model_type="gpt2"),
-        "'gpt2' cannot be cut.*bert, distilbert, modernbert",
+        "BertModel.*'gpt2' cannot be cut.*bert, distilbert, llama, modernbert",
+    ),
+    "encoder-decoder": (
+        lambda folder: change(
+            folder / "config.json", model_type="t5", architectures=["T5ForConditionalGeneration"]
+        ),
+        "T5ForConditionalGeneration.*'t5' cannot be cut",
+    ),
+    "code of its own": (
+        lambda folder: change(
+            folder / "config.json", auto_map={"AutoModel": "someone/code--modeling.AlibiModel"}
+        ),
+        "needs code of its own \\(trust_remote_code\\)",
+    ),
+    "quantized": (
+        lambda folder: change(folder / "config.json", quantization_config={"bits": 4}),
+        "are quantized",
     ),
     "broken JSON": (
         lambda folder: (folder / "modules.json").write_text("["),
@@ -265,14 +318,14 @@ SPOILED: dict[str, tuple[Callable[[Path], object], str]] = {
     ),
     "module": (_add_module, "is made of Transformer, Pooling, Normalize, Dense"),
     "pooling": (
-        lambda folder: change(folder / "1_Pooling/config.json", pooling_mode="lasttoken"),
-        "pools by lasttoken",
+        lambda folder: change(folder / "1_Pooling/config.json", pooling_mode="weightedmean"),
+        "pools by weightedmean",
     ),
     "two poolings": (
         lambda folder: change(folder / "1_Pooling/config.json", pooling_mode_cls_token=True),
         "pools by cls and mean",
     ),
-    "prompt left out": (_leave_prompt_out, "leaves the prompt's tokens out"),
+    "dense module": (_project, "does more than keep the first numbers"),
     "no tokenizer": (
         lambda folder: [file.unlink() for file in folder.glob("tokenizer*")],
         "tokenizer in .* knows no words",

@@ -1,18 +1,22 @@
 """Training: it learns, exits learn, the last layer is held, a resume ends bit for bit the same."""
 
 import random
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
+from pydantic import ValidationError
 
-from tasks import phases
+from tasks import training_state
 from tasks.contracts import BurnishError, Checkpoint, Corpus, Pairs, Triplets
+from tasks.core.batches import build_batch, group_queries
 from tasks.core.encoder import Encoder
 from tasks.core.text import compose
+from tasks.examples import read_examples
 from tasks.model_files import load_encoder
 from tasks.tables import read_passages
-from tasks.train import TrainConfig, read_examples, resolve_exits, train
+from tasks.train import TrainConfig, resolve_dimensions, resolve_exits, train
 
 FAST = TrainConfig(
     epochs=12, learning_rate=2e-3, exit_epochs=20, exit_learning_rate=2e-3, passages_per_batch=8,
@@ -49,15 +53,14 @@ def dataset(tmp_path: Path, words: tuple[str, ...]) -> Dataset:
     return Corpus.write(root, passages), Pairs.write(root, pairs), Triplets.write(root, triplets)
 
 
-def accuracy(encoder: Encoder, dataset: Dataset, layer: int) -> float:
-    """Return the share of queries that find their passage first."""
+def accuracy(encoder: Encoder, dataset: Dataset, layer: int, length: int | None = None) -> float:
+    """Return the share of queries that find their passage first, embeddings cut to a length."""
     passages = dataset[0].read().to_pylist()
     texts = [compose(row["title"], row["section"], row["text"]) for row in passages]
     queries = [row["query"] for row in dataset[1].read().to_pylist()]
-    found = (
-        encoder.encode(queries, "query", [layer])[:, 0]
-        @ encoder.encode(texts, "document", [layer])[:, 0].T
-    )
+    asked = encoder.encode(queries, "query", [layer])[:, 0, :length]
+    seen = encoder.encode(texts, "document", [layer])[:, 0, :length]
+    found = asked @ (seen / np.linalg.norm(seen, axis=1, keepdims=True)).T
     return float((found.argmax(axis=1) == np.arange(len(queries))).mean())
 
 
@@ -96,7 +99,7 @@ def test_resumed_after_a_kill_it_ends_with_the_same_weights(
     whole = train.fn(*dataset, checkpoint, FAST)
     (whole.path / "manifest.json").unlink()
     done = 0
-    save = phases.save_state
+    save = training_state.save_state
 
     def save_then_die(*arguments: object) -> None:
         nonlocal done
@@ -105,11 +108,13 @@ def test_resumed_after_a_kill_it_ends_with_the_same_weights(
         if done == killed_at:
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(phases, "save_state", save_then_die)
+    monkeypatch.setattr(training_state, "save_state", save_then_die)
     with pytest.raises(KeyboardInterrupt):
         train.fn(*dataset, checkpoint, FAST)
     steps: list[int] = []
-    monkeypatch.setattr(phases, "save_state", lambda *a: (save(*a), steps.append(len(a[3]))))
+    monkeypatch.setattr(
+        training_state, "save_state", lambda *a: (save(*a), steps.append(len(a[3])))
+    )
     resumed = train.fn(*dataset, checkpoint, FAST)
     assert steps[0] == killed_at % POLISH_STEPS + 1  # no step is done twice
     assert resumed.fingerprint == whole.fingerprint
@@ -125,6 +130,59 @@ def test_another_seed_gives_another_model(dataset: Dataset, checkpoint: Checkpoi
     assert other.fingerprint != first.fingerprint
 
 
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"symmetric": True},
+        {"loss": "triplet"},
+        {"loss": "triplet", "margin": 0.5},
+        {"loss": "triplet", "triplet_negatives": "hardest"},
+        {"loss": "contrastive"},
+        {"loss": "contrastive", "margin": 1.5},
+        {"loss": "cosine"},
+        {"dimensions": (8, 16)},
+    ],
+)
+def test_every_setting_of_the_loss_counts(
+    dataset: Dataset, checkpoint: Checkpoint, changes: dict[str, object]
+) -> None:
+    short = {"epochs": 1, "exit_epochs": 0.0, **changes}
+    unchanged = {"epochs": 1, "exit_epochs": 0.0, "loss": changes.get("loss", "infonce")}
+    if unchanged == short:
+        unchanged["loss"] = "infonce"
+    found = train.fn(*dataset, checkpoint, FAST.model_copy(update=short))
+    other = train.fn(*dataset, checkpoint, FAST.model_copy(update=unchanged))
+    assert found.fingerprint != other.fingerprint
+    assert found.facts["loss"] == short.get("loss", "infonce")
+
+
+def test_an_embedding_trained_to_be_cut_finds_more_when_it_is_cut(
+    dataset: Dataset, checkpoint: Checkpoint
+) -> None:
+    def found(dimensions: tuple[int, ...]) -> float:
+        config = FAST.model_copy(update={"dimensions": dimensions})
+        trained = train.fn(*dataset, checkpoint, config)
+        assert trained.facts["dimensions"] == [*dimensions, 32]
+        return sum(
+            accuracy(load_encoder(trained.path), dataset, layer, length=4) for layer in (2, 3)
+        )
+
+    assert found((4, 8)) > found(()) + 0.2
+
+
+def test_in_small_passes_the_same_is_learnt(dataset: Dataset, checkpoint: Checkpoint) -> None:
+    def learn(**changes: object) -> tuple[np.ndarray, dict[str, object]]:
+        config = FAST.model_copy(update={"epochs": 2, "dimensions": (8,), **changes})
+        trained = train.fn(*dataset, checkpoint, config)
+        texts = read_passages(dataset[0]).texts
+        return load_encoder(trained.path).encode(texts, "document", [2, 3]), trained.facts
+
+    plain, facts = learn()
+    cached, cached_facts = learn(texts_per_pass=3)
+    assert cached_facts["first_loss"] == pytest.approx(facts["first_loss"], abs=2e-4)
+    assert float((plain * cached).sum(axis=-1).min()) > 0.999
+
+
 def test_too_few_passages_are_an_error(dataset: Dataset, checkpoint: Checkpoint) -> None:
     corpus, pairs, triplets = dataset
     one = Triplets.write(corpus.root, triplets.read().slice(0, 1))
@@ -135,6 +193,62 @@ def test_too_few_passages_are_an_error(dataset: Dataset, checkpoint: Checkpoint)
 def test_an_exit_that_is_no_layer_is_an_error() -> None:
     with pytest.raises(BurnishError, match=r"layers \[7\], but the base has layers 1 to 6"):
         resolve_exits((3, 7), 6)
+
+
+def test_a_dimension_that_embeddings_do_not_have_is_an_error(
+    dataset: Dataset, checkpoint: Checkpoint
+) -> None:
+    assert resolve_dimensions((), 32) == (32,)
+    wrong = FAST.model_copy(update={"dimensions": (16, 64)})
+    with pytest.raises(BurnishError, match=r"names \[64\], but .* have 32 dimensions: name"):
+        train.fn(*dataset, checkpoint, wrong)
+    with pytest.raises(ValidationError, match="greater than or equal to 1"):
+        TrainConfig(dimensions=(0,))
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"loss": "triplet", "temperature": 0.1}, "temperature is a setting of .* infonce"),
+        ({"loss": "cosine", "symmetric": True}, "symmetric is a setting of .* infonce"),
+        ({"margin": 0.2}, "margin is a setting of .* triplet and contrastive; infonce has none"),
+        ({"loss": "contrastive", "triplet_negatives": "hardest"}, "is a setting of .* triplet;"),
+    ],
+)
+def test_a_setting_of_another_loss_is_refused(settings: dict[str, object], message: str) -> None:
+    with pytest.raises(ValidationError, match=message):
+        TrainConfig.model_validate(settings)
+
+
+def test_all_settings_at_their_defaults_fit_every_loss() -> None:
+    form = TrainConfig().model_dump()  # a form sends every field
+    for loss in ("infonce", "triplet", "contrastive", "cosine"):
+        assert TrainConfig.model_validate(form | {"loss": loss}).loss == loss
+
+
+def test_a_base_compared_by_inner_products_keeps_to_infonce(
+    dataset: Dataset,
+    make_checkpoint: Callable[..., Checkpoint],
+    make_encoder: Callable[..., Encoder],
+) -> None:
+    base = make_checkpoint(make_encoder(normalize=False))
+    with pytest.raises(BurnishError, match="triplet is made for cosines.*Leave train.loss at"):
+        train.fn(*dataset, base, FAST.model_copy(update={"loss": "triplet"}))
+
+
+def test_what_the_teacher_holds_for_an_answer_is_left_alone_where_it_is_met(
+    dataset: Dataset,
+) -> None:
+    corpus, pairs, triplets = dataset
+    rows = triplets.read().to_pylist()
+    rows[0] |= {"unknown_ids": ["5#0"]}
+    passages = read_passages(corpus)
+    queries = read_examples(pairs, Triplets.write(corpus.root, rows), passages)
+    batch = build_batch(
+        [0, 1, 5], group_queries(queries), passages.texts, passages.documents,
+        queries_per_passage=1, negatives_per_passage=0, seed=(0,),
+    )  # fmt: skip
+    assert batch.relations.tolist() == [[1, -1, 0], [-1, 1, -1], [-1, -1, 1]]
 
 
 def test_a_query_of_two_documents_keeps_what_is_known_of_both(tmp_path: Path) -> None:

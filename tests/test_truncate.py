@@ -44,12 +44,19 @@ def write_scores(checkpoint: Checkpoint, *parts: list[dict[str, Any]]) -> Scores
     return Scores.write(checkpoint.root, [row for part in parts for row in part])
 
 
+@pytest.mark.parametrize(
+    ("architecture", "pooling"), [("modernbert", "mean"), ("qwen3", "lasttoken")]
+)
 def test_cuts_proves_and_reports(
-    make_encoder: Callable[..., Encoder], make_checkpoint: MakeCheckpoint
+    make_encoder: Callable[..., Encoder],
+    make_checkpoint: MakeCheckpoint,
+    architecture: str,
+    pooling: str,
 ) -> None:
-    whole = make_encoder("modernbert", prompts={})
+    whole = make_encoder(architecture, pooling=pooling, prompts={})
     checkpoint = make_checkpoint(whole)
-    truncated = truncate.fn(checkpoint, write_scores(checkpoint, rows(LEVELS)), TruncateConfig())
+    scores = write_scores(checkpoint, rows(LEVELS, pooling=pooling))
+    truncated = truncate.fn(checkpoint, scores, TruncateConfig())
     facts = truncated.facts
     assert (facts["layer"], facts["layers_before"], facts["best_layer"]) == (2, 3, 3)
     assert "Layer 2" in facts["reason"]

@@ -10,7 +10,15 @@ import pytest
 from tasks.contracts import BurnishError
 from tasks.core.encoder import Encoder
 from tasks.model_files import save_encoder
-from tasks.verify import MIN_COSINE, PROBES, encode_in_new_process, lowest_cosine
+from tasks.stranger import Loaded, load_in_new_process
+from tasks.verify import (
+    MIN_COSINE,
+    PROBES,
+    compare,
+    describe_layout,
+    encode_in_new_process,
+    lowest_cosine,
+)
 
 
 def test_new_process_gives_the_same_vectors(
@@ -26,6 +34,39 @@ def test_new_process_gives_the_same_vectors(
     assert lowest_cosine(vectors, encoder.encode(PROBES, "document", [3])[:, 0]) < MIN_COSINE
     assert lowest_cosine(vectors, encoder.encode(PROBES, "query", [2])[:, 0]) < MIN_COSINE
     assert len(set(PROBES)) == len(PROBES) == 32
+
+
+@pytest.mark.parametrize("architecture", ["mpnet", "qwen3"])
+def test_layers_pooling_prompts_and_lengths_are_found_in_the_folder(
+    make_encoder: Callable[..., Encoder], architecture: str, tmp_path: Path
+) -> None:
+    encoder = make_encoder(
+        architecture, pooling="max", normalize=False, max_tokens=40, prompts={"query": "find: "}
+    )
+    save_encoder(encoder, tmp_path)
+    loaded = load_in_new_process(tmp_path, PROBES[:4], ["query", "document"])
+    assert loaded.layout == describe_layout(encoder)
+    assert compare(loaded, encoder, PROBES[:4]).differences == []
+
+
+def test_every_difference_is_told(make_encoder: Callable[..., Encoder]) -> None:
+    encoder = make_encoder(prompts={"query": "find: ", "document": ""})
+    texts = PROBES[:4]
+    same = Loaded({"query": encoder.encode(texts, "query", [3])[:, 0]}, describe_layout(encoder))
+    assert compare(same, encoder, texts).differences == []
+    for change, told in (
+        ({"layers": 2}, "layers: 2, not 3"),
+        ({"layers by its configuration": 2}, "layers by its configuration: 2, not 3"),
+        ({"pooling": "cls"}, "pooling: 'cls', not 'mean'"),
+        ({"normalised": False}, "normalised: False, not True"),
+        ({"prompt of a query": ""}, "prompt of a query: '', not 'find: '"),
+        ({"tokens read": 512}, "tokens read: 512, not 96"),
+    ):
+        other = same._replace(layout=same.layout | change)
+        assert compare(other, encoder, texts).differences == [told]
+    swapped = same._replace(vectors={"document": same.vectors["query"]})
+    (told,) = compare(swapped, encoder, texts).differences
+    assert told.startswith("vectors: the lowest cosine is ")
 
 
 def pretend(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, script: str) -> None:

@@ -1,19 +1,18 @@
 """An embedding model whose every layer can be read in one pass, and cut off."""
 
-import copy
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import torch
-from torch import Tensor, nn
-from torch.nn import functional
+from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 from .backbones import Backbone, backbone_of
-from .pooling import Pooling, pool
+from .layers import count_gflops, cut_layers, evaluating, find_layers, read_layers
+from .pooling import Pooling, pool, shorten
+from .tokens import pad_tokens, split_tokens
 
 Kind = Literal["query", "document"]
 
@@ -29,15 +28,18 @@ class Encoder:
     passed through the norm that the architecture applies last, pooled, and normalised.
 
     Attributes:
-        model: A transformers encoder of a type in `backbones.BACKBONES`.
+        model: A transformers model of a type in `backbones.BACKBONES`.
         tokenizer: The tokenizer of the model.
         pooling: How the vectors of a text's tokens become one.
         normalize: Whether embeddings have length 1.
         max_tokens: Longer texts are cut there; special tokens and the prompt count.
         prompts: What is put before a text, by kind; a kind that is missing has none.
+        pools_prompt: Whether the prompt's tokens are pooled with the text's; they are read in any
+            case.
+        shortened_to: Numbers kept of an embedding, the first ones; all if left out.
 
     Raises:
-        ValueError: the architecture cannot be cut.
+        ValueError: the architecture cannot be cut, or embeddings are not that long.
     """
 
     model: PreTrainedModel
@@ -46,20 +48,25 @@ class Encoder:
     normalize: bool
     max_tokens: int
     prompts: Mapping[str, str]
+    pools_prompt: bool = True
+    shortened_to: int | None = None
 
     def __post_init__(self) -> None:
+        whole = int(self.model.config.hidden_size)
+        if self.shortened_to is not None and not 1 <= self.shortened_to <= whole:
+            raise ValueError(f"Embeddings of {whole} numbers have no first {self.shortened_to}.")
         if self.backbone.has_pooler:
             setattr(self.model, "pooler", None)  # noqa: B010 - typed as a module
 
     @property
     def layers(self) -> int:
         """Number of transformer layers."""
-        return len(self._layers)
+        return len(find_layers(self.model))
 
     @property
     def dimension(self) -> int:
         """Length of an embedding."""
-        return int(self.model.config.hidden_size)
+        return self.shortened_to or int(self.model.config.hidden_size)
 
     @property
     def device(self) -> torch.device:
@@ -71,41 +78,21 @@ class Encoder:
         """How the architecture is built."""
         return backbone_of(self.model.config.model_type)
 
-    @property
-    def _layers(self) -> nn.ModuleList:
-        layers = self.model.get_submodule(self.backbone.layers)
-        assert isinstance(layers, nn.ModuleList)
-        return layers
-
     def tokenize(self, texts: Sequence[str], kind: Kind) -> list[list[int]]:
-        """Return the token ids of each text, prompt and special tokens included."""
-        if not texts:
-            return []
+        """Return the token ids of each text, prompt and special tokens included; see `tokens`."""
         prompt = self.prompts.get(kind, "")
-        prompted = [prompt + text for text in texts]
-        tokens = self.tokenizer(prompted, truncation=True, max_length=self.max_tokens)
-        ids: list[list[int]] = tokens["input_ids"]
-        return ids
+        return split_tokens(
+            self.tokenizer, texts, prompt,
+            max_tokens=self.max_tokens, pools_prompt=self.pools_prompt,
+        )  # fmt: skip
 
     def pad(self, ids: Sequence[Sequence[int]]) -> dict[str, Tensor]:
-        """Return the model's input for texts of any lengths, padded on the right.
-
-        Returns:
-            `input_ids` and `attention_mask`, (texts, longest), on the model's device.
-        """
-        shape = len(ids), max(map(len, ids))
-        input_ids = torch.full(shape, self.tokenizer.pad_token_id, dtype=torch.long)
-        attention_mask = torch.zeros(shape, dtype=torch.long)
-        for row, tokens in enumerate(ids):
-            input_ids[row, : len(tokens)] = torch.tensor(tokens, dtype=torch.long)
-            attention_mask[row, : len(tokens)] = 1
-        batch = {"input_ids": input_ids, "attention_mask": attention_mask}
+        """Return what `forward` takes for texts of any lengths: (texts, longest), on its device."""
+        batch = pad_tokens(ids, self.tokenizer.pad_token_id)
         return {name: tensor.to(self.device) for name, tensor in batch.items()}
 
     def forward(self, batch: Mapping[str, Tensor], layers: Sequence[int]) -> Tensor:
         """Embed a padded batch at several layers in one pass; gradients flow to the weights.
-
-        A layer is pooled as soon as it is reached, so its token vectors are not kept for it.
 
         Args:
             batch: What `pad` returns.
@@ -117,19 +104,36 @@ class Encoder:
         Raises:
             ValueError: the model has no such layer.
         """
+        return self.forward_poolings(batch, layers, [self.pooling])[0]
+
+    def forward_poolings(
+        self, batch: Mapping[str, Tensor], layers: Sequence[int], poolings: Sequence[Pooling]
+    ) -> Tensor:
+        """Embed a padded batch at several layers, pooled in several ways, in one pass.
+
+        Args:
+            batch: What `pad` returns.
+            layers: Layers wanted, each 0 to `self.layers`, in any order.
+            poolings: Poolings wanted, whatever the encoder's own is, in any order.
+
+        Returns:
+            (poolings, layers, texts, dimension) float32, in the order of `poolings` and `layers`.
+
+        Raises:
+            ValueError: the model has no such layer.
+        """
         for layer in layers:
             self._require(layer)
-        mask = batch["attention_mask"]
+        mask = batch.get("pooled_mask", batch["attention_mask"])
+        inputs = {name: tensor for name, tensor in batch.items() if name != "pooled_mask"}
         embeddings: dict[int, Tensor] = {}
 
-        def embed(layer: int, hidden: Tensor) -> None:
-            embeddings[layer] = self._embed(self._finish(hidden), mask)
+        def reached(layer: int, hidden: Tensor) -> None:
+            found = [self._embed(hidden, mask, pooling) for pooling in poolings]
+            embeddings[layer] = torch.stack(found)
 
-        with self._watched(set(layers) - {self.layers}, embed):
-            output = self.model(**batch)
-        if self.layers in layers:  # the model has applied its final norm to this one itself
-            embeddings[self.layers] = self._embed(output.last_hidden_state, mask)
-        return torch.stack([embeddings[layer] for layer in layers])
+        read_layers(self.model, inputs, layers, reached)
+        return torch.stack([embeddings[layer] for layer in layers], dim=1)
 
     def encode(
         self,
@@ -153,31 +157,61 @@ class Encoder:
         Returns:
             (texts, layers, dimension) float32, in the order of `texts` and `layers`.
         """
+        poolings = [self.pooling]
+        return self.encode_poolings(
+            texts, kind, layers, poolings, batch_tokens=batch_tokens, advance=advance
+        )[:, 0]
+
+    def encode_poolings(
+        self,
+        texts: Sequence[str],
+        kind: Kind,
+        layers: Sequence[int],
+        poolings: Sequence[Pooling],
+        *,
+        batch_tokens: int | None = None,
+        advance: Callable[[int], object] = lambda count: None,
+    ) -> np.ndarray:
+        """Embed texts at several layers, pooled in several ways, in one pass.
+
+        Row i of pooling p is what `encode` gives with `pooling=p`; the other arguments are its.
+
+        Returns:
+            (texts, poolings, layers, dimension) float32, in the order of the arguments.
+        """
         ids = self.tokenize(texts, kind)
         most = batch_tokens or BATCH_TOKENS[self.device.type == "cuda"]
-        embeddings = np.empty((len(texts), len(layers), self.dimension), dtype=np.float32)
-        with _evaluating(self.model), torch.inference_mode():
+        shape = len(texts), len(poolings), len(layers), self.dimension
+        embeddings = np.empty(shape, dtype=np.float32)
+        with evaluating(self.model), torch.inference_mode():
             for rows in batches_by_length([len(tokens) for tokens in ids], most):
-                found = self.forward(self.pad([ids[row] for row in rows]), layers)
-                embeddings[rows] = found.transpose(0, 1).cpu().numpy()
+                batch = self.pad([ids[row] for row in rows])
+                found = self.forward_poolings(batch, layers, poolings)
+                embeddings[rows] = found.permute(2, 0, 1, 3).cpu().numpy()
                 advance(len(rows))
         return embeddings
 
-    def cut(self, layer: int) -> "Encoder":
+    def cut(
+        self, layer: int, *, pooling: Pooling | None = None, dimension: int | None = None
+    ) -> "Encoder":
         """Return a copy that has the first `layer` layers only, in weights and in configuration.
+
+        Args:
+            layer: Layers kept.
+            pooling: How the copy pools; as this encoder does if left out.
+            dimension: Numbers the copy keeps of an embedding; all if left out.
 
         Raises:
             ValueError: the model has no such layer, or none would be left: of some architectures
-                transformers cannot read a model without layers back.
+                transformers cannot read a model without layers back; or an embedding is shorter.
         """
         self._require(layer, least=1)
-        shortened = replace(self, model=copy.deepcopy(self.model))
-        del shortened._layers[layer:]
-        config = shortened.model.config
-        config.num_hidden_layers = layer
-        for name in self.backbone.per_layer:
-            setattr(config, name, getattr(config, name)[:layer])
-        return shortened
+        return replace(
+            self,
+            model=cut_layers(self.model, layer),
+            pooling=self.pooling if pooling is None else pooling,
+            shortened_to=self.shortened_to if dimension is None else dimension,
+        )
 
     def gflops(self, tokens: int, layer: int | None = None) -> float:
         """Return the cost of encoding a text of `tokens` tokens, in 10⁹ floating-point operations.
@@ -189,36 +223,14 @@ class Encoder:
             tokens: Tokens of the text.
             layer: Cost of the model cut to this layer; the whole model if left out.
         """
-        layers = self._layers[:layer]
-        weights = sum(
-            module.weight.numel() for module in layers.modules() if isinstance(module, nn.Linear)
-        )
-        attention = 2 * len(layers) * tokens * self.dimension  # queries · keys, weights · values
-        return 2 * tokens * (weights + attention) / 1e9
+        return count_gflops(self.model, tokens, self.layers if layer is None else layer)
 
     def _require(self, layer: int, least: int = 0) -> None:
         if not least <= layer <= self.layers:
             raise ValueError(f"Layer {layer} is not one of the layers {least} to {self.layers}.")
 
-    @contextmanager
-    def _watched(self, layers: set[int], reached: Callable[[int, Tensor], None]) -> Iterator[None]:
-        """Call `reached` with what enters the layer after k, for each k of `layers`."""
-        with ExitStack() as stack:
-            for layer in layers:
-
-                def hook(_: nn.Module, inputs: tuple[Any, ...], layer: int = layer) -> None:
-                    reached(layer, inputs[0])
-
-                stack.callback(self._layers[layer].register_forward_pre_hook(hook).remove)
-            yield
-
-    def _finish(self, hidden: Tensor) -> Tensor:
-        norm = self.backbone.final_norm
-        return hidden if norm is None else self.model.get_submodule(norm)(hidden)
-
-    def _embed(self, hidden: Tensor, mask: Tensor) -> Tensor:
-        pooled = pool(hidden, mask, self.pooling)
-        return functional.normalize(pooled, dim=-1) if self.normalize else pooled
+    def _embed(self, hidden: Tensor, mask: Tensor, pooling: Pooling) -> Tensor:
+        return shorten(pool(hidden, mask, pooling), self.dimension, normalize=self.normalize)
 
 
 def batches_by_length(lengths: Sequence[int], batch_tokens: int) -> Iterator[list[int]]:
@@ -237,13 +249,3 @@ def batches_by_length(lengths: Sequence[int], batch_tokens: int) -> Iterator[lis
         rows.append(row)
     if rows:
         yield rows
-
-
-@contextmanager
-def _evaluating(model: nn.Module) -> Iterator[None]:
-    was_training = model.training
-    model.eval()
-    try:
-        yield
-    finally:
-        model.train(was_training)

@@ -1,11 +1,35 @@
 """Losses over relations: one signature for every loss.
 
 A batch is queries (q, h), documents (d, h), and relations (q, d): +1 where a document answers the
-query, -1 where it does not, 0 where nobody knows (neither pulled nor pushed).
+query, -1 where it does not, 0 where nobody knows (neither pulled nor pushed). Embeddings are
+L2-normalised, so that their product s is the cosine. Every loss is a mean over queries; `weights`
+(q,) tells how much each counts, by default all the same.
 """
+
+from functools import partial
+from typing import Literal, Protocol
 
 import torch
 from torch import Tensor
+
+from .relations import mean_over_rows, mean_where, require_batch, require_positive
+
+Negatives = Literal["all", "hardest"]
+
+
+class Loss(Protocol):
+    """A loss with its settings bound."""
+
+    def __call__(
+        self,
+        queries: Tensor,
+        documents: Tensor,
+        relations: Tensor,
+        *,
+        weights: Tensor | None = None,
+    ) -> Tensor:
+        """Return the loss of a batch, a scalar."""
+        ...
 
 
 def infonce(
@@ -14,6 +38,7 @@ def infonce(
     relations: Tensor,
     *,
     temperature: float = 0.05,
+    symmetric: bool = False,
     weights: Tensor | None = None,
 ) -> Tensor:
     """Pull each query to its documents and push it from the negatives, by their softmax.
@@ -28,10 +53,12 @@ def infonce(
         documents: (d, h), L2-normalised.
         relations: (q, d) of +1, -1, 0.
         temperature: Divides the cosines; .05 is sentence-transformers' scale of 20.
+        symmetric: Whether a document must tell its queries from the others as well: the mean of
+            both directions (CLIP, arXiv:2103.00020). A positive weighs what its query does.
         weights: (q,) how much each query counts in the mean; by default all the same.
 
     Raises:
-        ValueError: no query has a positive.
+        ValueError: shapes do not fit, or no query has a positive.
 
     >>> eye = torch.eye(2)
     >>> float(infonce(eye, eye, torch.tensor([[1, -1], [-1, 1]]), temperature=1.0))
@@ -39,67 +66,89 @@ def infonce(
     >>> float(infonce(eye, eye, torch.tensor([[1, 0], [0, 1]])))  # nothing to be told apart from
     0.0
     """
-    is_positive, is_negative = relations > 0, relations < 0
-    positives = is_positive.sum(dim=1)
-    if not bool(positives.any()):
-        raise ValueError("InfoNCE needs at least one query with a positive document.")
-    scores = queries @ documents.T / temperature
-    # logsumexp over no negatives is -inf, and logaddexp(s, -inf) = s: the loss is then 0
-    negatives = scores.masked_fill(~is_negative, -torch.inf).logsumexp(dim=1, keepdim=True)
-    losses = torch.logaddexp(scores, negatives) - scores
-    per_query = losses.masked_fill(~is_positive, 0.0).sum(dim=1) / positives.clamp(min=1)
-    counted = (positives > 0).to(per_query.dtype)
-    if weights is not None:
-        counted = counted * weights
-    return (counted * per_query).sum() / counted.sum()
+    require_positive(temperature=temperature)
+    row_weights = require_batch(queries, documents, relations, weights)
+    classify = partial(_classify, temperature=temperature)
+    needs = "query with a positive document"
+    loss = mean_over_rows(classify, queries, documents, relations, row_weights, needs=needs)
+    if not symmetric:
+        return loss
+    pair_weights = row_weights.expand(relations.shape).T
+    back = mean_over_rows(classify, documents, queries, relations.T, pair_weights, needs=needs)
+    return (loss + back) / 2
 
 
-def cosine_distance(students: Tensor, teachers: Tensor) -> Tensor:
-    """Distil embeddings: the mean of 1 - cosine between a student's and its teacher's.
-
-    Args:
-        students: (..., n, h); every leading dimension (exit layers) shares the teachers.
-        teachers: (n, h); no gradient reaches them.
-
-    >>> students = torch.tensor([[[1.0, 0.0]], [[0.0, 2.0]]])
-    >>> float(cosine_distance(students, torch.tensor([[3.0, 0.0]])))
-    0.5
-    """
-    return 1 - torch.cosine_similarity(students, teachers.detach(), dim=-1).mean()
-
-
-def exit_loss(
+def triplet(
     queries: Tensor,
     documents: Tensor,
     relations: Tensor,
     *,
-    temperature: float,
-    exit_weight: float,
-    distillation_weight: float,
+    margin: float = 0.2,
+    negatives: Negatives = "all",
     weights: Tensor | None = None,
 ) -> Tensor:
-    """Train all exits at once: the last by its loss, the others by theirs and by following it.
+    """Have each query nearer to its documents than to the negatives, by a margin.
 
-    infonce(last) + exit_weight * mean over the others of infonce
-    + distillation_weight * mean over the others of 1 - cosine to the last, detached. The gradient
-    of an exit reaches the last layer through shared layers alone (fixed exits: arXiv:2410.13230).
+    Per positive (i, j) and negative k: max(0, margin + s_ik - s_ij), which is FaceNet's
+    (arXiv:1503.03832) with half the squared distance of unit vectors, 1 - s, for the distance.
 
     Args:
-        queries: (exits, q, h), L2-normalised, the last layer last.
-        documents: (exits, d, h), L2-normalised.
+        queries: (q, h), L2-normalised.
+        documents: (d, h), L2-normalised.
         relations: (q, d) of +1, -1, 0.
-        temperature: Divides the cosines.
-        exit_weight: Of the other exits' own loss.
-        distillation_weight: Of their distance to the last layer's embeddings.
-        weights: (q,) how much each query counts.
+        margin: In cosine; .2 as in VSE++ (arXiv:1707.05612).
+        negatives: `all`: mean over the query's triplets that violate the margin; the rest would
+            drown them. `hardest`: each positive against the query's most similar negative, mean
+            over its positives; a model that ranks at random yet collapses under it (both in
+            arXiv:1703.07737).
+        weights: (q,) how much each query counts in the mean; by default all the same.
+
+    Raises:
+        ValueError: shapes do not fit, or no query has a positive.
+
+    >>> query, documents = torch.tensor([[1.0, 0.0]]), torch.tensor([[0.6, 0.8], [0.8, 0.6]])
+    >>> float(triplet(query, documents, torch.tensor([[1, -1]])))
+    0.4
     """
-    last = infonce(queries[-1], documents[-1], relations, temperature=temperature, weights=weights)
-    if len(queries) == 1:
-        return last
-    own = [
-        infonce(asked, found, relations, temperature=temperature, weights=weights)
-        for asked, found in zip(queries[:-1], documents[:-1], strict=True)
-    ]
-    students = torch.cat([queries[:-1], documents[:-1]], dim=1)
-    distance = cosine_distance(students, torch.cat([queries[-1], documents[-1]]))
-    return last + exit_weight * torch.stack(own).mean() + distillation_weight * distance
+    require_positive(margin=margin)
+    row_weights = require_batch(queries, documents, relations, weights)
+    row_loss = partial(_hardest if negatives == "hardest" else _violating, margin=margin)
+    needs = "query with a positive document"
+    return mean_over_rows(row_loss, queries, documents, relations, row_weights, needs=needs)
+
+
+def _classify(
+    rows: Tensor, columns: Tensor, relations: Tensor, weights: Tensor, *, temperature: float
+) -> tuple[Tensor, Tensor]:
+    is_positive, is_negative = relations > 0, relations < 0
+    scores = rows @ columns.T / temperature
+    # logsumexp over no negatives is -inf, and logaddexp(s, -inf) = s: the loss is then 0
+    negatives = scores.masked_fill(~is_negative, -torch.inf).logsumexp(dim=1, keepdim=True)
+    losses = torch.logaddexp(scores, negatives) - scores
+    counted = weights.expand_as(losses)
+    return mean_where(weights * losses, is_positive), mean_where(counted, is_positive)
+
+
+def _hardest(
+    rows: Tensor, columns: Tensor, relations: Tensor, weights: Tensor, *, margin: float
+) -> tuple[Tensor, Tensor]:
+    is_positive, is_negative = relations > 0, relations < 0
+    scores = rows @ columns.T
+    hardest = scores.masked_fill(~is_negative, -torch.inf).amax(dim=1, keepdim=True)
+    losses = mean_where((margin + hardest - scores).relu(), is_positive)
+    counted = weights[:, 0] * is_positive.any(dim=1)
+    return counted * losses, counted
+
+
+def _violating(
+    rows: Tensor, columns: Tensor, relations: Tensor, weights: Tensor, *, margin: float
+) -> tuple[Tensor, Tensor]:
+    anchors, positives = (relations > 0).nonzero(as_tuple=True)
+    scores = rows @ columns.T
+    hinges = (margin + scores[anchors] - scores[anchors, positives, None]).relu()
+    hinges = hinges.masked_fill(relations[anchors] >= 0, 0.0)
+    none = scores.new_zeros(len(rows))
+    violating = none.index_add(0, anchors, (hinges > 0).sum(dim=1).to(none.dtype))
+    losses = none.index_add(0, anchors, hinges.sum(dim=1)) / violating.clamp(min=1)
+    counted = weights[:, 0] * (relations > 0).any(dim=1)
+    return counted * losses, counted

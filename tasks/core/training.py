@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from .encoder import Encoder, batches_by_length
+from .gradient_cache import embed_cached
 from .precision import Precision
 
 
@@ -148,6 +149,7 @@ def embed_batch(
     layers: Sequence[int],
     *,
     tokens_per_pass: int,
+    texts_per_pass: int | None = None,
 ) -> Tensor:
     """Embed texts for training, texts of like length together so that little padding is computed.
 
@@ -157,14 +159,26 @@ def embed_batch(
         kind: Which prompt they get.
         layers: Layers wanted.
         tokens_per_pass: Tokens that go through the model at once, padding included.
+        texts_per_pass: At most this many texts go through it at once, and the graph of one such
+            pass alone is kept in memory (`embed_cached`). Without it, those of all passes are.
 
     Returns:
         (layers, texts, h), with gradient, in the order of `texts`.
     """
     ids = encoder.tokenize(list(texts), kind)
-    passes = list(batches_by_length([len(tokens) for tokens in ids], tokens_per_pass))
-    parts = [encoder.forward(encoder.pad([ids[row] for row in rows]), layers) for rows in passes]
+    most = texts_per_pass or len(ids)
+    passes = [
+        rows[start : start + most]
+        for rows in batches_by_length([len(tokens) for tokens in ids], tokens_per_pass)
+        for start in range(0, len(rows), most)
+    ]
+    embed = embed_cached if texts_per_pass else _embed
+    parts = [embed(encoder, [ids[row] for row in rows], layers) for rows in passes]
     places = torch.tensor(
         np.argsort([row for rows in passes for row in rows]), device=encoder.device
     )
     return torch.cat(parts, dim=1)[:, places]
+
+
+def _embed(encoder: Encoder, ids: Sequence[Sequence[int]], layers: Sequence[int]) -> Tensor:
+    return encoder.forward(encoder.pad(ids), layers)

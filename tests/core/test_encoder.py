@@ -2,6 +2,7 @@
 
 import copy
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,7 +10,9 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 from transformers import GPT2Config, GPT2Model
 
+from tasks.core.backbones import BACKBONES
 from tasks.core.encoder import Encoder, batches_by_length
+from tasks.core.pooling import POOLINGS, shorten
 
 Make = Callable[..., Encoder]
 CLOSE = {"rtol": 0, "atol": 2e-6}
@@ -50,16 +53,20 @@ def test_last_layer_is_what_the_model_returns(
         np.testing.assert_allclose(embedding, hidden[0].mean(dim=0), rtol=0, atol=2e-5)
 
 
-def test_final_norm_is_applied_to_every_layer(make_encoder: Make, texts: list[str]) -> None:
-    encoder = make_encoder("modernbert")
+@pytest.mark.parametrize("architecture", ["llama", "modernbert", "qwen3"])
+def test_final_norm_is_applied_to_every_layer(
+    make_encoder: Make, architecture: str, texts: list[str]
+) -> None:
+    encoder = make_encoder(architecture)
+    assert encoder.backbone.final_norm is not None
     without = copy.deepcopy(encoder.model)
-    without.final_norm = torch.nn.Identity()
-    bare = Encoder(without, encoder.tokenizer, "mean", True, 96, encoder.prompts)
+    setattr(without, encoder.backbone.final_norm, torch.nn.Identity())
+    bare = replace(encoder, model=without)
     normed, unnormed = (each.encode(texts, "query", every(encoder)) for each in (encoder, bare))
     assert (normed * unnormed).sum(axis=-1).max() < 0.99
 
 
-@pytest.mark.parametrize("pooling", ["mean", "cls", "max"])
+@pytest.mark.parametrize("pooling", POOLINGS)
 def test_result_depends_on_the_text_alone(
     make_encoder: Make, architecture: str, texts: list[str], pooling: str
 ) -> None:
@@ -72,7 +79,7 @@ def test_result_depends_on_the_text_alone(
     np.testing.assert_allclose(together[order], shuffled, **CLOSE)
 
 
-@pytest.mark.parametrize("pooling", ["mean", "cls", "max"])
+@pytest.mark.parametrize("pooling", POOLINGS)
 def test_pooling_matches_a_loop_over_tokens(
     make_encoder: Make, texts: list[str], pooling: str
 ) -> None:
@@ -84,6 +91,7 @@ def test_pooling_matches_a_loop_over_tokens(
         "mean": lambda tokens: sum(tokens) / len(tokens),
         "cls": lambda tokens: tokens[0],
         "max": lambda tokens: [max(values) for values in zip(*tokens, strict=True)],
+        "lasttoken": lambda tokens: tokens[-1],
     }[pooling]
     for row, tokens in enumerate(ids):
         with torch.inference_mode():
@@ -91,6 +99,43 @@ def test_pooling_matches_a_loop_over_tokens(
         for layer in every(encoder):
             expected = reference(outputs.hidden_states[layer][0].numpy())
             np.testing.assert_allclose(found[layer, row], expected, rtol=0, atol=2e-5)
+
+
+def test_poolings_of_one_pass_are_those_of_a_pass_each(
+    make_encoder: Make, architecture: str, texts: list[str]
+) -> None:
+    encoder = make_encoder(architecture)
+    poolings = ("max", "lasttoken", "mean", "cls", "max")
+    passes = []
+    encoder.model.register_forward_pre_hook(lambda *_: passes.append(1))
+    found = encoder.encode_poolings(texts, "query", [3, 0, 2], poolings, batch_tokens=100_000)
+    assert len(passes) == 1
+    assert found.shape == (len(texts), 5, 3, encoder.dimension)
+    for number, pooling in enumerate(poolings):
+        alone = replace(encoder, pooling=pooling).encode(texts, "query", [3, 0, 2])
+        np.testing.assert_allclose(found[:, number], alone, **CLOSE)
+    cosines = np.einsum("pd,qd->pq", *[found[3, :4, 1]] * 2)  # of tokens that met no other yet
+    assert cosines[~np.eye(4, dtype=bool)].max() < 0.99
+
+
+@pytest.mark.parametrize("normalize", [True, False])
+def test_cut_to_a_cell_is_that_cell_of_the_whole(
+    make_encoder: Make, texts: list[str], normalize: bool
+) -> None:
+    encoder = make_encoder("qwen3", normalize=normalize)
+    cell = encoder.cut(2, pooling="lasttoken", dimension=8)
+    assert (cell.layers, cell.pooling, cell.dimension) == (2, "lasttoken", 8)
+    found = cell.encode(texts, "query", [2])[:, 0]
+    assert found.shape == (len(texts), 8)
+    whole = encoder.encode_poolings(texts, "query", [2], ["lasttoken"])[:, 0, 0]
+    shortened = shorten(torch.from_numpy(whole), 8, normalize=normalize)
+    np.testing.assert_allclose(found, shortened, rtol=0, atol=1e-5)
+    if normalize:
+        np.testing.assert_allclose(np.linalg.norm(found, axis=1), 1, rtol=0, atol=1e-6)
+    assert cell.cut(1).dimension == 8
+    for dimension in (0, 33):
+        with pytest.raises(ValueError, match=f"no first {dimension}"):
+            encoder.cut(2, dimension=dimension)
 
 
 def test_layers_come_as_asked_for(make_encoder: Make, texts: list[str]) -> None:
@@ -113,7 +158,7 @@ def test_refuses_layers_that_are_not_there(make_encoder: Make) -> None:
 
 def test_refuses_an_architecture_it_cannot_cut(make_encoder: Make) -> None:
     config = GPT2Config(n_layer=1, n_embd=8, n_head=1, vocab_size=8)
-    with pytest.raises(ValueError, match=r"gpt2.*bert, distilbert, modernbert"):
+    with pytest.raises(ValueError, match=r"gpt2.*bert, distilbert, llama, modernbert"):
         Encoder(GPT2Model(config), make_encoder().tokenizer, "mean", True, 8, {})
 
 
@@ -160,6 +205,31 @@ def test_prompts_go_before_the_texts_of_their_kind(make_encoder: Make) -> None:
     assert encoder.tokenize(["gold"], "document") == plain.tokenize(["gold"], "document")
 
 
+@pytest.mark.parametrize("pooling", POOLINGS)
+def test_prompt_is_read_but_not_pooled_where_it_is_left_out(
+    make_encoder: Make, architecture: str, pooling: str
+) -> None:
+    settings = {"pooling": pooling, "normalize": False, "prompts": {"query": "find gold "}}
+    encoder = make_encoder(architecture, pools_prompt=False, **settings)
+    texts = ["the ship sails", "gold"]
+    found = encoder.encode(texts, "query", every(encoder))
+    (prompt,) = make_encoder(architecture, prompts={}).tokenize(["find gold "], "query")
+    apart = len(prompt) - (prompt[-1] in encoder.tokenizer.all_special_ids)
+    for row, tokens in enumerate(make_encoder(architecture, **settings).tokenize(texts, "query")):
+        assert 0 < apart < len(tokens)
+        # Hides the prompt from the pooling by hand; what is left still attends to it.
+        batch = encoder.pad([tokens])
+        mask = torch.tensor([[0] * apart + [1] * (len(tokens) - apart)])
+        with torch.inference_mode():
+            expected = encoder.forward({**batch, "pooled_mask": mask}, every(encoder))
+        np.testing.assert_allclose(found[row], expected[:, 0], rtol=0, atol=2e-5)
+    included = replace(encoder, pools_prompt=True).encode(texts, "query", every(encoder))
+    is_last = pooling == "lasttoken"  # which is not the prompt's anyway
+    assert np.allclose(found, included, rtol=0, atol=2e-5) == is_last
+    documents = replace(encoder, pools_prompt=True).encode(texts, "document", [3])
+    np.testing.assert_array_equal(encoder.encode(texts, "document", [3]), documents)
+
+
 def test_long_texts_are_cut_at_max_tokens(make_encoder: Make) -> None:
     encoder = make_encoder(max_tokens=5)
     (ids,) = encoder.tokenize(["gold " * 50], "document")
@@ -176,6 +246,18 @@ def test_cut_leaves_the_whole_model_as_it_was(make_encoder: Make, architecture: 
             weight.zero_()
     assert encoder.layers == encoder.model.config.num_hidden_layers == 3
     np.testing.assert_array_equal(encoder.encode(["gold"], "query", [3]), before)
+
+
+def test_cut_configuration_says_what_is_left(make_encoder: Make, architecture: str) -> None:
+    config = make_encoder(architecture).cut(2).model.config
+    for name in BACKBONES[architecture].per_layer:
+        assert len(getattr(config, name)) == 2
+    for name in BACKBONES[architecture].counts:
+        assert getattr(config, name) <= 2
+    # A list as long as the model was deep, or a higher count, would have been forgotten.
+    left = {name: value for name, value in config.to_dict().items() if "layer" in name}
+    assert not [name for name, value in left.items() if isinstance(value, list) and len(value) == 3]
+    assert not [name for name, value in left.items() if type(value) is int and value == 3]
 
 
 def test_gflops_match_a_count_of_the_pass(make_encoder: Make, architecture: str) -> None:

@@ -1,116 +1,135 @@
-"""InfoNCE over relations: a slow reference, PyTorch's cross-entropy, gradients, invariances."""
+"""InfoNCE and triplet: slow references, PyTorch's cross-entropy, what they leave in peace."""
 
-import numpy as np
+from math import exp, log
+
 import pytest
 import torch
-from torch import Tensor
 from torch.nn import functional
 
-from tasks.core.losses import cosine_distance, exit_loss, infonce
+from tasks.core.losses import Negatives, infonce, triplet
+from tests.core.batch import Batch, make_batch, mean, slow_mean, slow_products
+
+SEEDS = range(10)
 
 
-def slow_infonce(
-    queries: Tensor, documents: Tensor, relations: Tensor, temperature: float
-) -> float:
-    per_query = []
-    for i in range(len(queries)):
-        scores = [float(queries[i] @ document) / temperature for document in documents]
-        negatives = sum(np.exp(s) for s, r in zip(scores, relations[i], strict=True) if r < 0)
-        losses = [
-            -np.log(np.exp(s) / (np.exp(s) + negatives))
-            for s, r in zip(scores, relations[i], strict=True)
-            if r > 0
+def slow_classify(scores: list[float], relations: list[int], temperature: float) -> list[float]:
+    """Return the loss of each positive of a row."""
+    negatives = sum(exp(s / temperature) for s, r in zip(scores, relations, strict=True) if r < 0)
+    return [
+        -log(exp(s / temperature) / (exp(s / temperature) + negatives))
+        for s, r in zip(scores, relations, strict=True)
+        if r > 0
+    ]
+
+
+def slow_infonce(batch: Batch, temperature: float) -> float:
+    def loss_of(scores: list[float], relations: list[int], _: list[float]) -> float | None:
+        losses = slow_classify(scores, relations, temperature)
+        return mean(losses) if losses else None
+
+    return slow_mean(batch, loss_of)
+
+
+def slow_backward(batch: Batch, temperature: float) -> float:
+    """Classify each document's queries, a positive weighing what its query does."""
+    total = weight = 0.0
+    for j in range(len(batch.documents)):
+        column = batch.relations[:, j].tolist()
+        scores = slow_products(batch.documents[j], batch.queries)
+        losses = slow_classify(scores, column, temperature)
+        weights = [
+            float(w) for w, relation in zip(batch.weights, column, strict=True) if relation > 0
         ]
         if losses:
-            per_query.append(np.mean(losses))
-    return float(np.mean(per_query))
+            total += mean([w * loss for w, loss in zip(weights, losses, strict=True)])
+            weight += mean(weights)
+    return total / weight
 
 
-def make_case(seed: int) -> tuple[Tensor, Tensor, Tensor]:
-    torch.manual_seed(seed)
-    queries = functional.normalize(torch.randn(5, 8, dtype=torch.float64), dim=1)
-    documents = functional.normalize(torch.randn(9, 8, dtype=torch.float64), dim=1)
-    relations = torch.randint(-1, 2, (5, 9))
-    relations[0, 3] = 1
-    relations[4] = -1  # a query without a positive is left out
-    return queries, documents, relations
+def slow_triplet(batch: Batch, margin: float, negatives: Negatives) -> float:
+    def loss_of(scores: list[float], relations: list[int], _: list[float]) -> float | None:
+        pairs = list(zip(scores, relations, strict=True))
+        positives = [s for s, r in pairs if r > 0]
+        wrong = [s for s, r in pairs if r < 0]
+        if not positives:
+            return None
+        if negatives == "hardest":
+            return mean([max(0.0, margin + max(wrong) - s) for s in positives])
+        hinges = [max(0.0, margin + n - s) for s in positives for n in wrong]
+        violating = [hinge for hinge in hinges if hinge > 0]
+        return mean(violating) if violating else 0.0
+
+    return slow_mean(batch, loss_of)
 
 
-@pytest.mark.parametrize("seed", range(20))
-def test_equals_the_definition(seed: int) -> None:
-    queries, documents, relations = make_case(seed)
-    found = float(infonce(queries, documents, relations, temperature=0.2))
-    assert found == pytest.approx(slow_infonce(queries, documents, relations, 0.2), rel=1e-9)
+@pytest.mark.parametrize("seed", SEEDS)
+def test_infonce_equals_the_definition(seed: int) -> None:
+    batch = make_batch(seed)
+    found = float(infonce(*batch[:3], temperature=0.2, weights=batch.weights))
+    assert found == pytest.approx(slow_infonce(batch, 0.2), rel=1e-9)
 
 
-def test_is_cross_entropy_when_each_query_has_its_own_document() -> None:
-    queries, documents, _ = make_case(1)
+@pytest.mark.parametrize("seed", SEEDS)
+def test_symmetric_infonce_is_the_mean_of_both_directions(seed: int) -> None:
+    batch = make_batch(seed)
+    found = float(infonce(*batch[:3], temperature=0.2, symmetric=True, weights=batch.weights))
+    expected = (slow_infonce(batch, 0.2) + slow_backward(batch, 0.2)) / 2
+    assert found == pytest.approx(expected, rel=1e-9)
+
+
+@pytest.mark.parametrize("symmetric", [False, True])
+def test_infonce_is_cross_entropy_when_each_query_has_its_own_document(symmetric: bool) -> None:
+    queries, documents = make_batch(1)[:2]
     relations = 2 * torch.eye(5, dtype=torch.int8) - 1
-    expected = functional.cross_entropy(queries @ documents[:5].T / 0.05, torch.arange(5))
-    assert float(infonce(queries, documents[:5], relations)) == pytest.approx(float(expected))
+    scores = queries @ documents[:5].T / 0.05
+    expected = functional.cross_entropy(scores, torch.arange(5))
+    if symmetric:
+        expected = (expected + functional.cross_entropy(scores.T, torch.arange(5))) / 2
+    found = infonce(queries, documents[:5], relations, symmetric=symmetric)
+    assert float(found) == pytest.approx(float(expected))
 
 
-def test_gradient_is_right_and_nothing_unknown_is_moved() -> None:
-    queries, documents, relations = make_case(2)
-    relations[:, 7] = 0
-    queries.requires_grad_(), documents.requires_grad_()
-    torch.autograd.gradcheck(
-        lambda q, d: infonce(q, d, relations, temperature=0.5), (queries, documents)
+@pytest.mark.parametrize("negatives", ["hardest", "all"])
+@pytest.mark.parametrize("seed", SEEDS)
+def test_triplet_equals_the_definition(seed: int, negatives: Negatives) -> None:
+    batch = make_batch(seed)
+    found = triplet(*batch[:3], margin=0.3, negatives=negatives, weights=batch.weights)
+    assert float(found) == pytest.approx(slow_triplet(batch, 0.3, negatives), rel=1e-9)
+
+
+def test_triplet_with_one_negative_is_pytorchs() -> None:
+    queries, documents = make_batch(2)[:2]
+    positives, negatives = documents[:4], documents[4:8]
+    relations = torch.cat([torch.eye(4), -torch.eye(4)], dim=1)
+    expected = functional.triplet_margin_with_distance_loss(
+        queries[:4],
+        positives,
+        negatives,
+        distance_function=lambda a, b: (a - b).square().sum(dim=1) / 2,
+        margin=0.4,
     )
-    infonce(queries, documents, relations).backward()
-    assert documents.grad is not None
-    assert float(documents.grad[7].abs().sum()) == 0.0
-    assert float(documents.grad[3].abs().sum()) > 0.0
+    found = triplet(queries[:4], documents[:8], relations, margin=0.4, negatives="hardest")
+    assert float(found) == pytest.approx(float(expected))
 
 
-def test_order_of_documents_changes_nothing() -> None:
-    queries, documents, relations = make_case(3)
-    order = torch.randperm(9)
-    found = infonce(queries, documents[order], relations[:, order])
-    assert float(found) == pytest.approx(float(infonce(queries, documents, relations)))
+@pytest.mark.parametrize("negatives", ["hardest", "all"])
+def test_triplets_that_keep_the_margin_move_nothing(negatives: Negatives) -> None:
+    queries = torch.eye(3, dtype=torch.float64).requires_grad_()
+    loss = triplet(queries, torch.eye(3).double(), 2 * torch.eye(3) - 1, negatives=negatives)
+    loss.backward()
+    assert float(loss.detach()) == 0.0
+    assert queries.grad is not None and float(queries.grad.abs().max()) == 0.0
 
 
-def test_no_positive_at_all_is_an_error() -> None:
-    queries, documents, _ = make_case(4)
-    with pytest.raises(ValueError, match="at least one query with a positive"):
-        infonce(queries, documents, -torch.ones(5, 9))
+def test_the_hardest_negative_alone_is_pushed() -> None:
+    documents = torch.tensor([[0.6, 0.8], [0.8, 0.6], [0.7, 0.714]], dtype=torch.float64)
+    query, relations = torch.tensor([[1.0, 0.0]]).double(), torch.tensor([[1, -1, -1]])
 
+    def moved(negatives: Negatives) -> list[bool]:
+        found = documents.clone().requires_grad_()
+        triplet(query, found, relations, negatives=negatives).backward()
+        assert found.grad is not None
+        return (found.grad.abs().sum(dim=1) > 0).tolist()
 
-def test_distillation_reaches_the_students_alone() -> None:
-    students = torch.randn(3, 4, 8, requires_grad=True)
-    teachers = torch.randn(4, 8, requires_grad=True)
-    cosine_distance(students, teachers).backward()
-    assert teachers.grad is None
-    assert students.grad is not None and float(students.grad.abs().sum()) > 0
-    with torch.no_grad():
-        same = cosine_distance(teachers[None] * 3, teachers)
-    assert float(same) == pytest.approx(0.0, abs=1e-6)
-
-
-def test_exits_follow_the_last_layer_and_do_not_lead_it() -> None:
-    queries, documents, relations = make_case(5)
-    asked = torch.stack([-queries, queries]).requires_grad_()
-    found = torch.stack([documents.roll(1, 0), documents]).requires_grad_()
-    weights = {"temperature": 0.1, "exit_weight": 0.0, "distillation_weight": 1.0}
-    loss = exit_loss(asked, found, relations, **weights)
-    plain = infonce(queries, documents, relations, temperature=0.1)
-    students, teachers = torch.cat([asked[0], found[0]]), torch.cat([asked[1], found[1]])
-    expected = plain + cosine_distance(students, teachers)
-    assert float(loss.detach()) == pytest.approx(float(expected.detach()))
-    rest = loss - infonce(asked[1], found[1], relations, temperature=0.1)
-    (gradient,) = torch.autograd.grad(rest, found)
-    assert float(gradient[1].abs().max()) < 1e-12  # distillation moves the student alone
-    assert float(gradient[0].abs().max()) > 0
-
-
-def test_an_exits_own_loss_counts_by_its_weight() -> None:
-    queries, documents, relations = make_case(6)
-    asked, found = torch.stack([queries, queries]), torch.stack([documents, documents])
-    own = float(infonce(queries, documents, relations, temperature=0.1))
-    weights = {"temperature": 0.1, "distillation_weight": 1.0}
-    assert float(exit_loss(asked, found, relations, exit_weight=0.5, **weights)) == pytest.approx(
-        1.5 * own
-    )
-    assert float(
-        exit_loss(asked[:1], found[:1], relations, exit_weight=0.5, **weights)
-    ) == pytest.approx(own)
+    assert moved("hardest") == [True, True, False]
+    assert moved("all") == [True, True, True]

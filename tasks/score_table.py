@@ -1,0 +1,61 @@
+"""Scores by layer as a Markdown table, for the model card."""
+
+from collections.abc import Iterator, Sequence
+
+from .report import Row, pick
+
+
+def tabulate_layers(rows: Sequence[Row], chosen: int, pooling: str) -> Iterator[str]:
+    """Yield a Markdown table of the test scores by layer for each kind of question there is.
+
+    Args:
+        rows: Rows of `Scores`, of several systems.
+        chosen: The layer that was kept.
+        pooling: The model's own: of several, its scores are shown.
+    """
+    title = "## How well it finds the answers\n\n"
+    tests = [row for row in rows if row["split"] == "test"]
+    for origin in sorted({row["origin"] for row in tests}):  # human first
+        found = [row for row in tests if row["origin"] == origin]
+        asked = {"human": "asked by people", "synthetic": "made of test documents"}
+        lines = [
+            f"{title}{len(found[0]['values'])} test questions "
+            f"{asked.get(origin, f'({origin})')}, 95 % intervals:\n",
+            "| layer | base, nDCG@10 | polished, nDCG@10 | recall@100 | MRR@10 | |",
+            "| ---: | :--- | :--- | :--- | :--- | :--- |",
+        ]
+        for layer in sorted({row["layer"] for row in found if row["system"] == "tuned"}):
+            cells = [
+                _cell(found, "base", layer, "ndcg@10", pooling),
+                *(
+                    _cell(found, "tuned", layer, metric, pooling)
+                    for metric in ("ndcg@10", "recall@100", "mrr@10")
+                ),
+                "**this model**" if layer == chosen else "",
+            ]
+            lines.append(f"| {layer} | {' | '.join(cells)} |")
+        others = {row["system"]: row for row in pick(found)} if found else {}
+        lines += [
+            f"| | {system}: {_value(row)} | | | | |"
+            for system, row in others.items()
+            if system not in {"tuned", "base"}
+        ]
+        yield "\n".join(lines)
+        title = ""
+    if tests:
+        yield "![nDCG@10 by layer](layers.png)"
+
+
+def _cell(rows: Sequence[Row], system: str, layer: int, metric: str, pooling: str) -> str:
+    found = [
+        row
+        for row in rows
+        if (row["system"], row["layer"], row["metric"]) == (system, layer, metric)
+    ]
+    # of several poolings and lengths the model's own, and the longest
+    found.sort(key=lambda row: (row["pooling"] != pooling, -row["dimension"]))
+    return _value(found[0]) if found else ""
+
+
+def _value(row: Row) -> str:
+    return f"{row['value']:.3f} ({row['low']:.3f} to {row['high']:.3f})"
