@@ -1,6 +1,7 @@
 """train: polish the encoder on the pairs, then teach its exits to embed as its last layer does."""
 
 import logging
+import shutil
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
@@ -122,7 +123,7 @@ def train(
     from .core.batches import group_queries
     from .examples import read_examples
     from .model_files import load_encoder, save_encoder
-    from .phases import Phases
+    from .phases import run_phases
 
     encoder = load_encoder(base.path)
     exits = resolve_exits(config.exits, encoder.layers)
@@ -146,14 +147,15 @@ def train(
         config.model_dump(mode="json"), fingerprint_code(__name__),
     )  # fmt: skip
     state = triplets.root / "unfinished" / f"train-{key}"
-    phases = Phases(encoder, exits, dimensions, config, state)
-    facts = phases.run(by_passage, passages.texts, passages.documents)
+    facts = run_phases(
+        encoder, exits, dimensions, by_passage, passages.texts, passages.documents, config, state
+    )
     facts |= {"exits": list(exits), "layers": encoder.layers, "queries": len(queries)}
     facts |= {"dimensions": list(dimensions), "loss": config.loss}
     checkpoint = Checkpoint.commit(
         triplets.root, lambda folder: save_encoder(encoder, folder), facts
     )
-    phases.forget()
+    shutil.rmtree(state, ignore_errors=True)  # the result is signed
     logger.info(
         "trained on %d queries of %d passages; exits %s; loss %.3f -> %.3f",
         len(queries), len(by_passage), list(exits), facts["first_loss"], facts["last_loss"],

@@ -46,7 +46,8 @@ def test_it_tells_what_people_ask(
     trained = {"queries": 2000, "steps": 300, "first_loss": 2.0, "last_loss": 0.5}
     card = write(cut.root, cut, make_checkpoint(make_encoder(seed=9), **trained), layers=6)
     for told in (
-        "base_model: \"all-MiniLM\"", "1,200 documents (3,400 passages)", "cut to 3 of its 6 layers",
+        "base_model: \"all-MiniLM\"", "1,200 documents (3,400 passages)",
+        "cut to 3 of its 6 layers",
         "one vector of 32 numbers", "beyond 96 tokens", "`find: ` before a query",
         "40 test questions asked by people", "BM25: 0.250", "Layer 3 is enough.", "5.0 MB, 100 %",
         "2.00 times as fast", "Champion: +0.1", "`docs/`, `s3://team/wiki`", "56,000 words",

@@ -22,7 +22,7 @@ KILLED_IN = {
     "retrieve": "tasks.candidates:_count_found",
     "mine": "tasks.mining:_tabulate",
     "draw": "tasks.draw:describe",
-    "train": "tasks.phases:mean_distance",
+    "train": "tasks.heal:mean_distance",
     "evaluate": "tasks.evaluate:_score_bm25",
     "truncate": "tasks.truncate:verify_cut",
     "register": "tasks.register:_point",

@@ -1,0 +1,92 @@
+"""polish: the last layer learns the pairs, and the exits follow it at a small weight."""
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from .core.batches import Query, build_batch, plan_epoch
+from .core.encoder import Encoder
+from .core.training import Schedule, embed_batch
+from .objective import make_objective
+from .training_state import fit_kept
+
+if TYPE_CHECKING:
+    from .train import TrainConfig
+
+POLISH = 1  # tells its random stream from the healing's
+
+
+def polish(
+    encoder: Encoder,
+    exits: Sequence[int],
+    dimensions: Sequence[int],
+    by_passage: Mapping[int, Sequence[Query]],
+    texts: Sequence[str],
+    documents: np.ndarray,
+    config: "TrainConfig",
+    state: Path,
+) -> list[float]:
+    """Train `encoder` in place on the pairs by the loss that was chosen.
+
+    Args:
+        encoder: Trained in place.
+        exits: Layers that learn, ascending, the last one among them.
+        dimensions: Lengths that embeddings can be cut to.
+        by_passage: The training queries of each passage, by corpus row.
+        texts: Composed text per corpus row.
+        documents: (rows of the corpus,) a number per document.
+        config: How.
+        state: Folder where the training state is kept.
+
+    Returns:
+        The loss of every step.
+    """
+    plans = [
+        plan_epoch(
+            by_passage,
+            passages_per_batch=config.passages_per_batch,
+            neighbours=config.neighbours,
+            seed=(config.seed, POLISH, epoch),
+        )
+        for epoch in range(config.epochs)
+    ]
+    batches = [rows for plan in plans for rows in plan]
+    objective = make_objective(config, dimensions, is_normalized=encoder.normalize)
+    embed = partial(
+        embed_batch,
+        encoder,
+        layers=exits,
+        # What a CPU's caches hold; a GPU wants as much as its memory takes.
+        tokens_per_pass=512 if encoder.device.type == "cpu" else 65_536,
+        texts_per_pass=config.texts_per_pass,
+    )
+
+    def loss_at(step: int) -> torch.Tensor:
+        batch = build_batch(
+            batches[step],
+            by_passage,
+            texts,
+            documents,
+            queries_per_passage=config.queries_per_passage,
+            negatives_per_passage=config.negatives_per_passage,
+            seed=(config.seed, POLISH, step),
+        )
+        queries = embed(texts=batch.queries, kind="query")
+        passages = embed(texts=batch.documents, kind="document")
+        relations = torch.from_numpy(batch.relations).to(encoder.device)
+        # In bfloat16 a cosine over the temperature would be off by a sixteenth.
+        with torch.autocast(encoder.device.type, enabled=False):
+            return objective(
+                queries,
+                passages,
+                relations,
+                weights=torch.from_numpy(batch.weights).to(encoder.device),
+            )
+
+    schedule = Schedule(len(batches), config.learning_rate, config.warmup_share)
+    seed = config.seed + POLISH
+    return fit_kept(state / "polish.safetensors", encoder, schedule, loss_at, config, seed=seed)
