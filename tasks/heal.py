@@ -1,102 +1,177 @@
-"""heal: the exits learn to embed as the polished last layer does."""
+"""heal: leave layers out of the tuned model, and teach what remains to embed as the whole does."""
 
-import math
-from collections.abc import Mapping, Sequence
+import logging
+import shutil
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-import torch
+from pydantic import Field
 
-from .core.batches import Query
-from .core.encoder import Encoder
-from .core.exit_losses import mean_distance
-from .core.training import Schedule
-from .progress import progress
-from .training_state import fit_kept
+from .config import Config
+from .contracts import BurnishError, Checkpoint, Corpus, Pairs, fingerprint
+from .core.precision import Precision
+from .stage import fingerprint_code, stage
 
 if TYPE_CHECKING:
-    from .train import TrainConfig
+    import torch
 
-HEAL = 2  # tells its random stream from the polish's
+    from .core.encoder import Encoder
+    from .lessons import Lessons
+
+logger = logging.getLogger(__name__)
+
+# Texts whose ranking decides which layers are left out, and tokens read of each.
+PROBED_QUERIES, PROBED_PASSAGES, PROBED_TOKENS = 64, 128, 64
 
 
+class HealConfig(Config):
+    """How models of fewer layers are made of the tuned one."""
+
+    depths: tuple[int, ...] | None = None
+    """Layers that smaller models have, such as 3,4; by default half of the base's, two thirds, and
+    five sixths. [] makes none: then only plain cuts of the tuned model can be kept."""
+    epochs: float = Field(default=1.0, ge=0, le=100)
+    """Times every text is seen at each depth; 0 leaves layers out without teaching."""
+    max_passages: int = Field(default=50_000, ge=1)
+    """Most passages that are learnt from, drawn from those that may be trained on."""
+    sentences_per_passage: int = Field(default=3, ge=0)
+    """Sentences of each passage that are learnt beside it: as short as queries are."""
+    learning_rate: float = Field(default=2e-4, gt=0, le=1e-2)
+    """Highest learning rate (AdamW, linear warm-up and decay)."""
+    passages_per_batch: int = Field(default=16, ge=1)
+    """Passages per step, each with its sentences and queries."""
+    similarity_weight: float = Field(default=10.0, ge=0)
+    """Weight of how alike texts are to one another, beside each one's distance to what it should
+    be."""
+    warmup_share: float = Field(default=0.1, ge=0, lt=1)
+    """Share of the steps in which the learning rate rises."""
+    weight_decay: float = Field(default=0.01, ge=0)
+    """AdamW's decay of the weight matrices."""
+    max_gradient_norm: float = Field(default=1.0, gt=0)
+    """Gradients are scaled down to this norm."""
+    precision: Precision = "auto"
+    """auto takes bfloat16 where the processor multiplies it natively, float32 elsewhere."""
+    checkpoint_seconds: float = Field(default=60.0, gt=0)
+    """Seconds between two saves of the training state, hence the most a crash can lose."""
+    seed: int = Field(default=0, ge=0)
+    """Decides sentences and batches."""
+
+
+@stage
 def heal(
-    encoder: Encoder,
-    exits: Sequence[int],
-    dimensions: Sequence[int],
-    by_passage: Mapping[int, Sequence[Query]],
-    texts: Sequence[str],
-    config: "TrainConfig",
-    state: Path,
-) -> list[float]:
-    """Teach the exits of `encoder`, in place, the last layer's embedding of the training texts.
+    whole: Checkpoint,
+    start: Checkpoint,
+    corpus: Corpus,
+    pairs: Pairs,
+    depth: int,
+    config: HealConfig,
+) -> Checkpoint:
+    """Make a model of `depth` layers that embeds as `whole` does.
 
-    They learn at the high rate that their distance asks for, while the last layer is held to what
-    it was: without the anchor it would drift, and the exits with it.
+    The layers whose absence changes least are left out of `start`; what remains learns to embed the
+    passages that may be trained on, their sentences, and the training queries as `whole` does.
+    `whole` itself is not touched.
 
     Args:
-        encoder: Trained in place.
-        exits: Layers that learn, ascending, the last one among them.
-        dimensions: Lengths that embeddings can be cut to.
-        by_passage: The training queries of each passage, by corpus row.
-        texts: Composed text per corpus row.
+        whole: The tuned model, which teaches.
+        start: What layers are left out of: `whole`, or a deeper model made of it.
+        corpus: Passages; those of dev and test documents, and their near-copies, are not read.
+        pairs: Queries; those of the split `train` are learnt.
+        depth: Layers of the result.
         config: How, and for how long.
-        state: Folder where the training state is kept.
 
-    Returns:
-        The loss of every step; none if there is nothing to teach.
+    Raises:
+        BurnishError: no passage may be trained on.
     """
-    encoder = replace(encoder, max_tokens=min(config.exit_max_tokens, encoder.max_tokens))
-    # A passage and one query of it: queries are short, and more would teach little more.
-    passages = [texts[row] for row in by_passage]
-    asked = sorted({queries[0].text for queries in by_passage.values()})
-    learnt = [*passages, *asked]
-    ids = encoder.tokenize(passages, "document") + encoder.tokenize(asked, "query")
-    order = _epochs(
-        [len(tokens) for tokens in ids],
-        config.exit_texts_per_batch,
-        config.exit_epochs,
-        (config.seed, HEAL),
+    from .core.layers import keep_layers
+    from .core.pruning import choose_layers
+    from .lessons import read_lessons
+    from .model_files import load_encoder, save_encoder
+
+    encoder = load_encoder(start.check().path)
+    lessons = read_lessons(whole, corpus, pairs, config)
+    probes = replace(encoder, max_tokens=min(PROBED_TOKENS, encoder.max_tokens))
+    kept = choose_layers(
+        encoder,
+        probes.tokenize(_spread(lessons.texts[lessons.passages :], PROBED_QUERIES), "query"),
+        probes.tokenize(_spread(lessons.texts[: lessons.passages], PROBED_PASSAGES), "document"),
+        depth,
     )
-    if len(exits) < 2 or not order:
-        return []
-    used = sorted({row for rows in order for row in rows})
-    teachers = torch.zeros(len(ids), encoder.dimension, device=encoder.device)
-    with progress("what the exits are to learn", len(used), "texts") as advance:
-        for kind in ("document", "query"):
-            rows = [row for row in used if (row < len(passages)) == (kind == "document")]
-            found = encoder.encode(
-                [learnt[row] for row in rows], kind, [encoder.layers], advance=advance
-            )
-            teachers[rows] = torch.from_numpy(found[:, 0]).to(encoder.device)
-    weights = torch.ones(len(exits), device=encoder.device)
-    weights[-1] = config.anchor_weight
+    smaller = replace(encoder, model=keep_layers(encoder.model, kept))
+    key = fingerprint(
+        *(noun.fingerprint for noun in (whole, start, corpus, pairs)),
+        depth, config.model_dump(mode="json"), fingerprint_code(__name__),
+    )  # fmt: skip
+    state = corpus.root / "unfinished" / f"heal-{key}"
+    losses = _teach(smaller, lessons, config, state)
+    tenth = max(1, len(losses) // 10)
+    facts = {
+        "layers": depth,
+        "kept": [layer + 1 for layer in kept],  # as people count them
+        "texts": len(lessons.texts),
+        "steps": len(losses),
+        "first_loss": _mean(losses[:tenth]),
+        "last_loss": _mean(losses[-tenth:]),
+        "dimensions": list(lessons.dimensions),
+    }
+    checkpoint = Checkpoint.commit(corpus.root, lambda folder: save_encoder(smaller, folder), facts)
+    shutil.rmtree(state, ignore_errors=True)  # the result is signed
+    logger.info(
+        "%d layers: kept %s of %d, taught %d texts in %d steps; loss %.4f -> %.4f",
+        depth, facts["kept"], encoder.layers, len(lessons.texts), len(losses),
+        facts["first_loss"], facts["last_loss"],
+    )  # fmt: skip
+    return checkpoint
 
-    def loss_at(step: int) -> torch.Tensor:
-        rows = order[step]
-        students = encoder.forward(encoder.pad([ids[row] for row in rows]), exits)
-        distances = torch.stack(
-            [mean_distance(layer, teachers[rows], dimensions) for layer in students]
+
+def resolve_depths(depths: tuple[int, ...] | None, layers: int) -> tuple[int, ...]:
+    """Return the depths to heal at, the deepest first.
+
+    >>> resolve_depths(None, 6), resolve_depths(None, 24), resolve_depths((2, 4), 6)
+    ((5, 4, 3), (20, 16, 12), (4, 2))
+    """
+    sixths = {-(-layers * part // 6) for part in (3, 4, 5)} - {layers}
+    chosen = set(depths if depths is not None else sixths)
+    wrong = sorted(depth for depth in chosen if not 1 <= depth < layers)
+    if wrong:
+        raise BurnishError(
+            f"heal.depths names {wrong}, but the base has {layers} layers: name fewer, and at "
+            "least 1."
         )
-        return (weights * distances).sum() / weights.sum()
-
-    schedule = Schedule(len(order), config.exit_learning_rate, config.warmup_share)
-    seed = config.seed + HEAL
-    return fit_kept(state / "exits.safetensors", encoder, schedule, loss_at, config, seed=seed)
+    return tuple(sorted(chosen, reverse=True))
 
 
-def _epochs(lengths: list[int], size: int, epochs: float, seed: tuple[int, ...]) -> list[list[int]]:
-    """Batch rows for some epochs, rows of like length together, batches in random order."""
-    batches: list[list[int]] = []
-    for epoch in range(math.ceil(epochs)):
-        random = np.random.default_rng((*seed, epoch))
-        rows = random.permutation(len(lengths))
-        rows = rows[np.argsort(np.asarray(lengths)[rows], kind="stable")]
-        made = [rows[start : start + size].tolist() for start in range(0, len(rows), size)]
-        share = min(1.0, epochs - epoch)
-        batches += [
-            made[index] for index in random.permutation(len(made))[: round(share * len(made))]
-        ]
-    return batches
+def _teach(encoder: "Encoder", lessons: "Lessons", config: HealConfig, state: Path) -> list[float]:
+    """Train `encoder` in place; return the loss of every step."""
+    import torch
+
+    from .core.likeness import teaching_loss
+    from .core.training import Schedule, embed_tokens
+    from .training_state import fit_kept
+
+    ids = lessons.tokenize(encoder)
+    order = lessons.plan(config.epochs, config.passages_per_batch, config.seed)
+
+    def loss_at(step: int) -> "torch.Tensor":
+        rows = order[step]
+        students = embed_tokens(encoder, [ids[row] for row in rows], [encoder.layers])
+        teachers = torch.from_numpy(lessons.teachers[rows]).to(encoder.device)
+        with torch.autocast(encoder.device.type, enabled=False):
+            return teaching_loss(
+                students[0], teachers,
+                similarity_weight=config.similarity_weight, dimensions=lessons.dimensions,
+            )  # fmt: skip
+
+    schedule = Schedule(len(order), config.learning_rate, config.warmup_share)
+    file = state / f"{encoder.layers}-layers.safetensors"
+    return fit_kept(file, encoder, schedule, loss_at, config, seed=config.seed) if order else []
+
+
+def _spread(texts: Sequence[str], count: int) -> Sequence[str]:
+    return texts[:: max(1, len(texts) // count)][:count]
+
+
+def _mean(values: Sequence[float]) -> float:
+    return round(sum(values) / len(values), 4) if values else 0.0

@@ -54,15 +54,38 @@ def read_layers(
 
 def cut_layers(model: PreTrainedModel, layer: int) -> PreTrainedModel:
     """Return a copy that has the first `layer` layers only, in weights and in configuration."""
-    shortened = copy.deepcopy(model)
-    del find_layers(shortened)[layer:]
-    backbone, config = _backbone(model), shortened.config
-    config.num_hidden_layers = layer
-    for name in backbone.per_layer:
-        setattr(config, name, getattr(config, name)[:layer])
-    for name in backbone.counts:
-        setattr(config, name, min(getattr(config, name), layer))
-    return shortened
+    return keep_layers(model, range(layer))
+
+
+def keep_layers(model: PreTrainedModel, kept: Sequence[int]) -> PreTrainedModel:
+    """Return a copy that has some of the layers only, in weights and in configuration.
+
+    Args:
+        model: The whole model.
+        kept: Which layers, numbered from 0, ascending.
+    """
+    with only_layers(model, kept):
+        return copy.deepcopy(model)
+
+
+@contextmanager
+def only_layers(model: PreTrainedModel, kept: Sequence[int]) -> Iterator[None]:
+    """Let a model have some of its layers only for a while, in weights and in configuration."""
+    backbone, config, layers = _backbone(model), model.config, find_layers(model)
+    settings = ("num_hidden_layers", *backbone.per_layer, *backbone.counts)
+    before = {name: getattr(config, name) for name in settings}
+    after = {"num_hidden_layers": len(kept)}
+    after |= {name: [before[name][layer] for layer in kept] for name in backbone.per_layer}
+    after |= {name: min(before[name], len(kept)) for name in backbone.counts}
+    try:
+        model.set_submodule(backbone.layers, nn.ModuleList(layers[layer] for layer in kept))
+        for name, value in after.items():
+            setattr(config, name, value)
+        yield
+    finally:
+        model.set_submodule(backbone.layers, layers)
+        for name, value in before.items():
+            setattr(config, name, value)
 
 
 def count_gflops(model: PreTrainedModel, tokens: int, layer: int) -> float:

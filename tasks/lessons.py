@@ -1,0 +1,122 @@
+"""What a smaller model learns from the whole one: texts, and what the whole one makes of them."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from .contracts import BurnishError, Checkpoint, Corpus, Pairs
+from .core.sentences import sentences
+from .embed import embed
+from .model_files import load_encoder
+from .tables import Passages, find_trainable, read_passages, read_queries
+
+if TYPE_CHECKING:
+    from .core.encoder import Encoder
+    from .heal import HealConfig
+
+
+@dataclass(frozen=True, eq=False)
+class Lessons:
+    """Texts to learn, the passages first, then what is as short as queries.
+
+    Attributes:
+        texts: Passages, then sentences and queries.
+        passages: How many of them are passages.
+        teachers: (texts, h) what the whole model makes of each.
+        groups: For each passage its row, those of its sentences, and those of its queries.
+        dimensions: Lengths that embeddings can be cut to; none for the whole length alone.
+    """
+
+    texts: list[str]
+    passages: int
+    teachers: np.ndarray
+    groups: list[list[int]]
+    dimensions: tuple[int, ...] = ()
+
+    def tokenize(self, encoder: "Encoder") -> list[list[int]]:
+        """Return the tokens of each text: a passage's as a document, the others' as a query."""
+        first = self.passages
+        return [
+            *encoder.tokenize(self.texts[:first], "document"),
+            *encoder.tokenize(self.texts[first:], "query"),
+        ]
+
+    def plan(self, epochs: float, passages_per_batch: int, seed: int) -> list[list[int]]:
+        """Batch rows for some epochs: passages at random, each with its sentences and queries."""
+        batches: list[list[int]] = []
+        for epoch in range(math.ceil(epochs)):
+            order = np.random.default_rng((seed, epoch)).permutation(len(self.groups))
+            starts = range(0, len(order), passages_per_batch)
+            made = [
+                [
+                    row
+                    for group in order[start : start + passages_per_batch]
+                    for row in self.groups[group]
+                ]
+                for start in starts
+            ]
+            batches += made[: math.ceil(min(1.0, epochs - epoch) * len(made))]
+        return batches
+
+
+def read_lessons(whole: Checkpoint, corpus: Corpus, pairs: Pairs, config: "HealConfig") -> Lessons:
+    """Gather the passages that may be trained on, some of their sentences, and their queries.
+
+    Args:
+        whole: The model that teaches; its embeddings of passages are kept for `evaluate`.
+        corpus: Passages.
+        pairs: Queries.
+        config: How many of each.
+
+    Raises:
+        BurnishError: no passage may be trained on.
+    """
+    passages = read_passages(corpus)
+    rows = np.flatnonzero(find_trainable(corpus, pairs, passages))
+    random = np.random.default_rng((config.seed, len(rows)))
+    rows = np.sort(random.permutation(rows)[: config.max_passages])
+    if not len(rows):
+        raise BurnishError(
+            "Every passage belongs to a document that is kept for evaluation, so smaller models "
+            "have nothing to learn from. Give more documents, or heal.depths [] for none."
+        )
+    asked = _read_asked(pairs, passages)
+    texts = [passages.texts[row] for row in rows]
+    short: dict[str, int] = {}
+    groups = []
+    for number, row in enumerate(rows.tolist()):
+        own = [*_draw(texts[number], config.sentences_per_passage, random), *asked.get(row, ())]
+        known = [short.setdefault(text, len(rows) + len(short)) for text in dict.fromkeys(own)]
+        groups.append([number, *known])
+    teachers = _embed(whole, corpus, texts, list(short))
+    dimensions = tuple(whole.facts.get("dimensions", ()))
+    return Lessons([*texts, *short], len(rows), teachers, groups, dimensions)
+
+
+def _read_asked(pairs: Pairs, passages: Passages) -> dict[int, list[str]]:
+    """Return the training queries by the first passage that answers each."""
+    asked: dict[int, list[str]] = {}
+    for query in read_queries(pairs, passages, {"train"}):
+        asked.setdefault(query.answers[0].row, []).append(query.text)
+    return asked
+
+
+def _draw(text: str, count: int, random: np.random.Generator) -> list[str]:
+    found = sentences(text)
+    drawn = sorted(random.permutation(len(found))[:count].tolist())
+    return [text[slice(*found[number])] for number in drawn]
+
+
+def _embed(
+    whole: Checkpoint, corpus: Corpus, passages: Sequence[str], short: Sequence[str]
+) -> np.ndarray:
+    encoder, root = load_encoder(whole.check().path), corpus.root
+    layers, last = range(1, encoder.layers + 1), [encoder.layers]
+    # All layers of the passages: `evaluate` needs them, and one pass gives them.
+    long = embed(root, whole, passages, "document", layers, what="passages to learn",
+                 wanted=last, encoder=encoder)  # fmt: skip
+    brief = embed(root, whole, short, "query", last, what="sentences to learn", encoder=encoder)
+    return np.concatenate([long[:, 0], brief[:, 0]])
