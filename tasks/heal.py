@@ -12,7 +12,7 @@ import torch
 from .core.batches import Query
 from .core.encoder import Encoder
 from .core.exit_losses import mean_distance
-from .core.training import Schedule
+from .core.training import Schedule, embed_at_once
 from .progress import progress
 from .training_state import fit_kept
 
@@ -76,7 +76,7 @@ def heal(
 
     def loss_at(step: int) -> torch.Tensor:
         rows = order[step]
-        students = encoder.forward(encoder.pad([ids[row] for row in rows]), exits)
+        students = embed_at_once(encoder, [ids[row] for row in rows], exits)
         distances = torch.stack(
             [mean_distance(layer, teachers[rows], dimensions) for layer in students]
         )

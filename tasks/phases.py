@@ -9,7 +9,7 @@ import numpy as np
 
 from .core.batches import Query
 from .core.encoder import Encoder
-from .core.training import blend_weights, copy_weights
+from .core.weights import blend_weights, copy_weights
 from .heal import heal
 from .memory import release_memory
 from .polish import polish

@@ -11,7 +11,8 @@ from safetensors.torch import load_file, save_file
 
 from .contracts import writable
 from .core.encoder import Encoder
-from .core.training import Schedule, fast_attention, fit, make_optimizer
+from .core.kernels import fast_attention
+from .core.training import Schedule, fit, make_optimizer
 from .memory import release_memory
 from .progress import progress
 
