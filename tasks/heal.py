@@ -53,6 +53,10 @@ class HealConfig(Config):
     """Gradients are scaled down to this norm."""
     precision: Precision = "auto"
     """auto takes bfloat16 where the processor multiplies it natively, float32 elsewhere."""
+    has_dropout: bool = False
+    """Whether dropout is on; off, a step on a CPU takes half the time and memory."""
+    compile: bool | None = None
+    """Whether layers are compiled; by default where it pays, on a GPU."""
     checkpoint_seconds: float = Field(default=60.0, gt=0)
     """Seconds between two saves of the training state, hence the most a crash can lose."""
     seed: int = Field(default=0, ge=0)
@@ -152,11 +156,14 @@ def _teach(encoder: "Encoder", lessons: "Lessons", config: HealConfig, state: Pa
     from .training_state import fit_kept
 
     ids = lessons.tokenize(encoder)
+    tokens_per_pass = 512 if encoder.device.type == "cpu" else 65_536  # as in `polish`
     order = lessons.plan(config.epochs, config.passages_per_batch, config.seed)
 
     def loss_at(step: int) -> "torch.Tensor":
         rows = order[step]
-        students = embed_tokens(encoder, [ids[row] for row in rows], [encoder.layers])
+        students = embed_tokens(
+            encoder, [ids[row] for row in rows], [encoder.layers], tokens_per_pass=tokens_per_pass
+        )
         teachers = torch.from_numpy(lessons.teachers[rows]).to(encoder.device)
         with torch.autocast(encoder.device.type, enabled=False):
             return teaching_loss(

@@ -1,4 +1,4 @@
-"""The two phases of training: polish, then heal."""
+"""What training does with the weights: polish, then blend."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -9,8 +9,7 @@ import numpy as np
 
 from .core.batches import Query
 from .core.encoder import Encoder
-from .core.training import blend_weights, copy_weights
-from .heal import heal
+from .core.weights import blend_weights, copy_weights
 from .memory import release_memory
 from .polish import polish
 
@@ -37,17 +36,16 @@ def run_phases(
     start = copy_weights(cut.model)
     polished = polish(cut, exits, dimensions, by_passage, texts, documents, config, state)
     blend_weights(cut.model, start, config.blend)
-    healed = heal(cut, exits, dimensions, by_passage, texts, config, state)
     release_memory()
-    return {**_tell("", polished), **(_tell("exit_", healed) if healed else {})}
+    return _tell(polished)
 
 
-def _tell(prefix: str, losses: Sequence[float]) -> dict[str, Any]:
+def _tell(losses: Sequence[float]) -> dict[str, Any]:
     tenth = max(1, len(losses) // 10)
     return {
-        f"{prefix}steps": len(losses),
-        f"{prefix}first_loss": _mean(losses[:tenth]),
-        f"{prefix}last_loss": _mean(losses[-tenth:]),
+        "steps": len(losses),
+        "first_loss": _mean(losses[:tenth]),
+        "last_loss": _mean(losses[-tenth:]),
     }
 
 

@@ -1,4 +1,4 @@
-"""train: polish the encoder on the pairs, then teach its exits to embed as its last layer does."""
+"""train: polish the encoder on the pairs, its exits beside its last layer."""
 
 import logging
 import shutil
@@ -18,8 +18,10 @@ logger = logging.getLogger(__name__)
 class TrainConfig(Config):
     """How the encoder is trained."""
 
-    exits: tuple[int, ...] | None = None
-    """Layers that can be cut to later, such as 3,4,5,6; by default every layer from half depth."""
+    exits: tuple[int, ...] = ()
+    """Layers that learn beside the last one, in the same steps, so that it can be cut there, such
+    as 3,4,5. By default none: leaving layers out and healing (`heal`) makes better small models,
+    and the last layer pays nothing for them."""
     epochs: int = Field(default=1, ge=1, le=100)
     """Times every passage is seen in the polish."""
     learning_rate: float = Field(default=3e-5, gt=0, le=1e-2)
@@ -56,21 +58,9 @@ class TrainConfig(Config):
     """Share of the way from the base's weights to the polished ones that is taken; below 1 less is
     forgotten of what the base knew (WiSE-FT, arXiv:2109.01903)."""
     exit_weight: float = Field(default=0.05, ge=0)
-    """In the polish, weight of the other exits' own loss beside the last layer's."""
+    """Weight of the other exits' own loss beside the last layer's."""
     distillation_weight: float = Field(default=0.2, ge=0)
-    """In the polish, weight of the other exits' distance to the last layer's embeddings."""
-    exit_epochs: float = Field(default=0.5, ge=0, le=100)
-    """After the polish: times every text is seen while the exits learn to embed as the last layer
-    does; 0 leaves it out. More epochs make earlier layers worth keeping."""
-    exit_learning_rate: float = Field(default=2e-4, gt=0, le=1e-2)
-    """Highest learning rate while the exits are taught; they start far away, so it is higher."""
-    exit_texts_per_batch: int = Field(default=32, ge=1)
-    """Texts per step while the exits are taught."""
-    exit_max_tokens: int = Field(default=96, ge=8)
-    """Texts are cut to this many tokens while the exits are taught."""
-    anchor_weight: float = Field(default=30.0, ge=0)
-    """How firmly the last layer is held to what the polish made of it while the exits are taught;
-    each other exit weighs 1."""
+    """Weight of the other exits' distance to the last layer's embeddings."""
     max_tokens: int = Field(default=160, ge=8)
     """Longer passages are cut to this many tokens in training (not in evaluation)."""
     warmup_share: float = Field(default=0.1, ge=0, lt=1)
@@ -163,13 +153,13 @@ def train(
     return checkpoint
 
 
-def resolve_exits(exits: tuple[int, ...] | None, layers: int) -> tuple[int, ...]:
+def resolve_exits(exits: tuple[int, ...], layers: int) -> tuple[int, ...]:
     """Return the exit layers, ascending, the last layer always among them.
 
-    >>> resolve_exits(None, 6), resolve_exits((2, 4), 6)
-    ((3, 4, 5, 6), (2, 4, 6))
+    >>> resolve_exits((), 6), resolve_exits((2, 4), 6)
+    ((6,), (2, 4, 6))
     """
-    chosen = set(exits if exits is not None else range((layers + 1) // 2, layers + 1)) | {layers}
+    chosen = {*exits, layers}
     wrong = sorted(layer for layer in chosen if not 1 <= layer <= layers)
     if wrong:
         raise BurnishError(

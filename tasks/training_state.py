@@ -4,23 +4,32 @@ import logging
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 import torch
 from safetensors.torch import load_file, save_file
 
 from .contracts import writable
 from .core.encoder import Encoder
-from .core.training import Schedule, fast_attention, fit, make_optimizer
+from .core.kernels import fast_attention
+from .core.precision import Precision
+from .core.training import Schedule, fit, make_optimizer
 from .memory import release_memory
 from .progress import progress
-
-if TYPE_CHECKING:
-    from .train import TrainConfig
 
 logger = logging.getLogger(__name__)
 
 RELEASE_STEPS = 16  # often enough that little piles up, rare enough to cost nothing
+
+
+class Steps(Protocol):
+    """How steps are made, and how often the state is saved; see `train.TrainConfig`."""
+
+    weight_decay: float
+    max_gradient_norm: float
+    precision: Precision
+    has_dropout: bool
+    checkpoint_seconds: float
 
 
 def fit_kept(
@@ -28,7 +37,7 @@ def fit_kept(
     encoder: Encoder,
     schedule: Schedule,
     loss_at: Callable[[int], torch.Tensor],
-    config: "TrainConfig",
+    config: Steps,
     *,
     seed: int,
 ) -> list[float]:

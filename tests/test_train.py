@@ -1,4 +1,4 @@
-"""Training: it learns, exits learn, the last layer is held, a resume ends bit for bit the same."""
+"""Training: it learns, exits learn beside, a resume ends bit for bit the same."""
 
 import random
 from collections.abc import Callable
@@ -19,9 +19,8 @@ from tasks.tables import read_passages
 from tasks.train import TrainConfig, resolve_dimensions, resolve_exits, train
 
 FAST = TrainConfig(
-    epochs=12, learning_rate=2e-3, exit_epochs=20, exit_learning_rate=2e-3, passages_per_batch=8,
-    exit_texts_per_batch=8, neighbours=2, precision="float32", checkpoint_seconds=1e-6,
-    blend=1.0,
+    epochs=12, learning_rate=2e-3, passages_per_batch=8, neighbours=2, precision="float32",
+    checkpoint_seconds=1e-6, blend=1.0, exits=(2, 3),
 )  # fmt: skip
 POLISH_STEPS = 12 * 24 // 8  # epochs, passages, passages per batch
 Dataset = tuple[Corpus, Pairs, Triplets]
@@ -72,27 +71,23 @@ def test_every_exit_learns_to_find_what_the_base_does_not(
     after = load_encoder(trained.path)
     assert trained.facts["exits"] == [2, 3]
     assert trained.facts["last_loss"] < trained.facts["first_loss"]
-    for layer, gain in ((2, 0.2), (3, 0.4)):
+    for layer, gain in ((2, 0.1), (3, 0.4)):
         assert accuracy(after, dataset, layer) > accuracy(before, dataset, layer) + gain, layer
 
 
-def test_exits_follow_the_last_layer_and_cost_it_little(
-    dataset: Dataset, checkpoint: Checkpoint
-) -> None:
-    without = {"exit_epochs": 0.0, "exit_weight": 0.0, "distillation_weight": 0.0}
-    plain = load_encoder(train.fn(*dataset, checkpoint, FAST.model_copy(update=without)).path)
-    taught = load_encoder(train.fn(*dataset, checkpoint, FAST).path)
+def test_exits_follow_the_last_layer(dataset: Dataset, checkpoint: Checkpoint) -> None:
     texts = read_passages(dataset[0]).texts
 
-    def agreement(encoder: Encoder) -> float:
+    def agreement(**changes: float) -> float:
+        settings = FAST.model_copy(update={"exit_weight": 0.0, **changes})
+        encoder = load_encoder(train.fn(*dataset, checkpoint, settings).path)
         exits = encoder.encode(texts, "document", [2, 3])
         return float((exits[:, 0] * exits[:, 1]).sum(axis=1).mean())
 
-    assert agreement(taught) > agreement(plain) + 0.2
-    assert accuracy(taught, dataset, 3) > accuracy(plain, dataset, 3) - 0.1
+    assert agreement(distillation_weight=5.0) > agreement(distillation_weight=0.0) + 0.1
 
 
-@pytest.mark.parametrize("killed_at", [3, POLISH_STEPS + 5])
+@pytest.mark.parametrize("killed_at", [3, POLISH_STEPS - 2])
 def test_resumed_after_a_kill_it_ends_with_the_same_weights(
     dataset: Dataset, checkpoint: Checkpoint, monkeypatch: pytest.MonkeyPatch, killed_at: int
 ) -> None:
@@ -123,7 +118,7 @@ def test_resumed_after_a_kill_it_ends_with_the_same_weights(
 
 
 def test_another_seed_gives_another_model(dataset: Dataset, checkpoint: Checkpoint) -> None:
-    short = FAST.model_copy(update={"epochs": 1, "exit_epochs": 0.0})
+    short = FAST.model_copy(update={"epochs": 1})
     first = train.fn(*dataset, checkpoint, short)
     assert train.fn(*dataset, checkpoint, short).fingerprint == first.fingerprint
     other = train.fn(*dataset, checkpoint, short.model_copy(update={"seed": 1}))
@@ -146,8 +141,8 @@ def test_another_seed_gives_another_model(dataset: Dataset, checkpoint: Checkpoi
 def test_every_setting_of_the_loss_counts(
     dataset: Dataset, checkpoint: Checkpoint, changes: dict[str, object]
 ) -> None:
-    short = {"epochs": 1, "exit_epochs": 0.0, **changes}
-    unchanged = {"epochs": 1, "exit_epochs": 0.0, "loss": changes.get("loss", "infonce")}
+    short = {"epochs": 1, **changes}
+    unchanged = {"epochs": 1, "loss": changes.get("loss", "infonce")}
     if unchanged == short:
         unchanged["loss"] = "infonce"
     found = train.fn(*dataset, checkpoint, FAST.model_copy(update=short))

@@ -18,8 +18,11 @@ def embed_cached(encoder: Encoder, ids: Sequence[Sequence[int]], layers: Sequenc
     part's graph is ever in memory, and gradients are those of the batch in one piece. The price is
     a second forward pass.
 
+    That is gradient accumulation as contrastive losses need it: adding up the gradients of small
+    batches instead would save as much memory, but leave each query the few negatives of its own.
+
     The weights' gradients grow with each part: wrapped in DistributedDataParallel the model would
-    take the first part's for all. Sum them over the ranks after `backward` instead.
+    take the first part's for all. `ranks.sum_gradients` sums them after `backward` instead.
 
     Args:
         encoder: Gives the embeddings.

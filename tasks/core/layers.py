@@ -74,7 +74,7 @@ def only_layers(model: PreTrainedModel, kept: Sequence[int]) -> Iterator[None]:
     backbone, config, layers = _backbone(model), model.config, find_layers(model)
     settings = ("num_hidden_layers", *backbone.per_layer, *backbone.counts)
     before = {name: getattr(config, name) for name in settings}
-    after = {"num_hidden_layers": len(kept)}
+    after: dict[str, Any] = {"num_hidden_layers": len(kept)}
     after |= {name: [before[name][layer] for layer in kept] for name in backbone.per_layer}
     after |= {name: min(before[name], len(kept)) for name in backbone.counts}
     try:

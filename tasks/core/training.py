@@ -1,7 +1,6 @@
 """The training loop: steps that depend on nothing but their number, so that a resume is exact."""
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Literal
 
@@ -12,6 +11,7 @@ from torch import Tensor
 from .encoder import Encoder, batches_by_length
 from .gradient_cache import embed_cached
 from .precision import Precision
+from .ranks import embed_shared, find_rank, sum_gradients
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,8 @@ def fit(
     """Train, yielding (step, loss) after every step.
 
     A step draws its dropout from (seed, step) alone; with the weights and the optimizer's state of
-    step n restored, the steps from n + 1 on are those of an uninterrupted run.
+    step n restored, the steps from n + 1 on are those of an uninterrupted run. Where several ranks
+    train, each draws its own, and all step by the sum of their gradients.
 
     Args:
         encoder: Trained in place.
@@ -75,45 +76,20 @@ def fit(
     """
     encoder.model.train(has_dropout)
     is_mixed = resolve_precision(precision, encoder.device) == "bfloat16"
+    drawn_by = [find_rank()] if find_rank() else []
     for step in range(first_step, schedule.steps):
-        torch.manual_seed(int(np.random.SeedSequence([seed, step]).generate_state(1)[0]))
+        entropy = np.random.SeedSequence([seed, step, *drawn_by])
+        torch.manual_seed(int(entropy.generate_state(1)[0]))
         for group in optimizer.param_groups:
             group["lr"] = schedule.rate(step)
         with torch.autocast(encoder.device.type, torch.bfloat16, enabled=is_mixed):
             loss = loss_at(step)
         loss.backward()  # type: ignore[no-untyped-call]
+        sum_gradients(encoder.model)
         torch.nn.utils.clip_grad_norm_(encoder.model.parameters(), max_gradient_norm)
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
         yield step, float(loss.detach())
-
-
-def copy_weights(model: torch.nn.Module) -> dict[str, Tensor]:
-    """Copy a model's weights by name."""
-    return {name: value.detach().clone() for name, value in model.named_parameters()}
-
-
-@torch.no_grad()
-def blend_weights(model: torch.nn.Module, start: dict[str, Tensor], share: float) -> None:
-    """Go only a share of the way from the weights at the start to the trained ones, in place.
-
-    What was learned survives most of the way back, what was forgotten returns sooner (WiSE-FT,
-    arXiv:2109.01903).
-
-    Args:
-        model: Trained; its weights become start + share * (trained - start).
-        start: Weights before training, by name.
-        share: 1 keeps the trained weights, 0 returns to the start.
-
-    >>> model = torch.nn.Linear(1, 1, bias=False)
-    >>> start = {"weight": torch.tensor([[1.0]])}
-    >>> _ = model.weight.data.fill_(3.0)
-    >>> blend_weights(model, start, 0.25)
-    >>> float(model.weight)
-    1.5
-    """
-    for name, value in model.named_parameters():
-        value.copy_(torch.lerp(start[name], value, share))
 
 
 def resolve_precision(precision: Precision, device: torch.device) -> Precision:
@@ -126,22 +102,6 @@ def resolve_precision(precision: Precision, device: torch.device) -> Precision:
     return "bfloat16" if has.get("avx512_bf16") or has.get("amx_bf16") else "float32"
 
 
-@contextmanager
-def fast_attention(encoder: Encoder) -> Iterator[None]:
-    """Attend in plain matrix products while training on a CPU.
-
-    PyTorch's fused attention is slower there going backward at the lengths of passages (a third of
-    a step); on a GPU it is what is fast.
-    """
-    before = encoder.model.config._attn_implementation
-    if encoder.device.type == "cpu":
-        encoder.model.set_attn_implementation("eager")
-    try:
-        yield
-    finally:
-        encoder.model.set_attn_implementation(before)
-
-
 def embed_batch(
     encoder: Encoder,
     texts: Sequence[str],
@@ -151,21 +111,64 @@ def embed_batch(
     tokens_per_pass: int,
     texts_per_pass: int | None = None,
 ) -> Tensor:
-    """Embed texts for training, texts of like length together so that little padding is computed.
+    """Embed texts for training; as `embed_tokens`, whose other arguments these are.
 
     Args:
         encoder: Gives the embeddings.
         texts: Any number of texts.
         kind: Which prompt they get.
         layers: Layers wanted.
+        tokens_per_pass: Tokens that go through the model at once.
+        texts_per_pass: Texts that do.
+    """
+
+    def embed(rows: list[int]) -> Tensor:
+        ids = encoder.tokenize([texts[row] for row in rows], kind)
+        return _embed_passes(encoder, ids, layers, tokens_per_pass, texts_per_pass)
+
+    return embed_shared(embed, [len(text) for text in texts])
+
+
+def embed_tokens(
+    encoder: Encoder,
+    ids: Sequence[Sequence[int]],
+    layers: Sequence[int],
+    *,
+    tokens_per_pass: int,
+    texts_per_pass: int | None = None,
+) -> Tensor:
+    """Embed texts for training, texts of like length together so that little padding is computed.
+
+    A batch that does not fit into memory is not made smaller, which would take away negatives, nor
+    are gradients of several batches added up, which would not bring them back: `texts_per_pass` is
+    gradient accumulation that keeps every negative.
+
+    Args:
+        encoder: Gives the embeddings.
+        ids: Tokens of each text, the same on all ranks, each of which embeds its share.
+        layers: Layers wanted.
         tokens_per_pass: Tokens that go through the model at once, padding included.
         texts_per_pass: At most this many texts go through it at once, and the graph of one such
             pass alone is kept in memory (`embed_cached`). Without it, those of all passes are.
 
     Returns:
-        (layers, texts, h), with gradient, in the order of `texts`.
+        (layers, texts, h), with gradient, in the order of `ids`.
     """
-    ids = encoder.tokenize(list(texts), kind)
+
+    def embed(rows: list[int]) -> Tensor:
+        own = [ids[row] for row in rows]
+        return _embed_passes(encoder, own, layers, tokens_per_pass, texts_per_pass)
+
+    return embed_shared(embed, [len(tokens) for tokens in ids])
+
+
+def _embed_passes(
+    encoder: Encoder,
+    ids: Sequence[Sequence[int]],
+    layers: Sequence[int],
+    tokens_per_pass: int,
+    texts_per_pass: int | None,
+) -> Tensor:
     most = texts_per_pass or len(ids)
     passes = [
         rows[start : start + most]
@@ -178,6 +181,15 @@ def embed_batch(
         np.argsort([row for rows in passes for row in rows]), device=encoder.device
     )
     return torch.cat(parts, dim=1)[:, places]
+
+
+def embed_at_once(encoder: Encoder, ids: Sequence[Sequence[int]], layers: Sequence[int]) -> Tensor:
+    """Embed a small batch in one pass of each rank; as `embed_tokens` otherwise."""
+
+    def embed(rows: list[int]) -> Tensor:
+        return _embed(encoder, [ids[row] for row in rows], layers)
+
+    return embed_shared(embed, [len(tokens) for tokens in ids])
 
 
 def _embed(encoder: Encoder, ids: Sequence[Sequence[int]], layers: Sequence[int]) -> Tensor:

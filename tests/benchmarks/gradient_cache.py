@@ -87,8 +87,9 @@ def build(precision: str = "float32") -> Callable[[int, int | None], list[float]
 
     from tasks.core.encoder import Encoder
     from tasks.core.exit_losses import exit_loss
+    from tasks.core.kernels import fast_attention
     from tasks.core.losses import infonce
-    from tasks.core.training import embed_batch, fast_attention
+    from tasks.core.training import embed_batch
 
     torch.manual_seed(0)
     words = [f"w{number}" for number in range(WORDS)]
