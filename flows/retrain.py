@@ -54,7 +54,7 @@ def take_in(config: RetrainConfig) -> Inputs:
         config.sources, choose_questions(config), config.clicks, root,
         max_file_bytes=config.max_file_bytes,
     )  # fmt: skip
-    return Inputs(adopt(config.base, root), listing, seeded(config))
+    return Inputs(adopt(config.base, root, config=config.adopt), listing, seeded(config))
 
 
 def choose_questions(config: RetrainConfig) -> str:

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from pydantic import Field
 
+from tasks.adopt import AdoptConfig
 from tasks.config import Config
 from tasks.evaluate import EvaluateConfig
 from tasks.ingest import IngestConfig
@@ -38,6 +39,8 @@ class RetrainConfig(Config):
     rounds: int = Field(default=1, ge=1, le=10)
     """Most rounds of mining and training; after the first the tuned model mines, and the rounds end
     when one does not gain on dev beyond chance."""
+    adopt: AdoptConfig = AdoptConfig()
+    """What is changed of the base: how it pools, what it puts before a text."""
     ingest: IngestConfig = IngestConfig()
     """How documents are cut into passages, and which passages are set aside."""
     synthesize: SynthesizeConfig = SynthesizeConfig()

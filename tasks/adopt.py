@@ -3,15 +3,15 @@
 import importlib.metadata
 import logging
 import shutil
-from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
+from .config import Config
 from .contracts import BurnishError, Checkpoint
 
 if TYPE_CHECKING:
-    from .core.pooling import Pooling
+    from .core.encoder import Encoder
 
 logger = logging.getLogger(__name__)
 
@@ -19,14 +19,23 @@ logger = logging.getLogger(__name__)
 WANTED = ("*.json", "*.safetensors", "*.txt", "*.model")
 
 
-def adopt(
-    base: str,
-    root: Path,
-    label: str = "",
-    *,
-    pooling: "Pooling | None" = None,
-    prompts: Mapping[str, str] | None = None,
-) -> Checkpoint:
+class AdoptConfig(Config):
+    """What is changed of the base before anything is made with it."""
+
+    pooling: Literal["mean", "cls", "max", "lasttoken"] | None = None
+    """How the vectors of a text's tokens become one: their mean, their max, the first (cls), the
+    last. By default as the base says."""
+    query_prompt: str | None = None
+    """What is put before every query, such as 'query: '; '' for nothing. By default as the base
+    says."""
+    document_prompt: str | None = None
+    """What is put before every passage. By default as the base says."""
+
+
+AS_IT_IS = AdoptConfig()
+
+
+def adopt(base: str, root: Path, label: str = "", config: AdoptConfig = AS_IT_IS) -> Checkpoint:
     """Copy the base model below `root`, named by its content.
 
     It is not a stage: what a name stands for can change, so it is looked up in every run.
@@ -37,16 +46,14 @@ def adopt(
             (`sentence-transformers/all-MiniLM-L6-v2`).
         root: Folder of all nouns.
         label: What to call it in the facts, where `base` is a passing folder.
-        pooling: How its tokens' vectors become one; by default as its folder says.
-        prompts: What is put before a text, by kind (`query`, `document`); by default, and for a
-            kind that is missing, as its folder says. They stay with the model from here on.
+        config: What is changed of it; it stays with the model from here on.
 
     Raises:
-        BurnishError: there is no such model, its weights are only there as pickle, or it is one
-            that cannot be tuned and cut.
+        BurnishError: there is no such model, its weights are only there as pickle, it is one that
+            cannot be tuned and cut, or one that cannot be changed so.
     """
-    from .model_check import check_architecture
-    from .model_layout import read_layout
+    from .model_check import check_architecture, find_code
+    from .model_layout import read_json, read_layout
 
     folder = _find(base)
     files = sorted({file for pattern in WANTED for file in folder.rglob(pattern) if file.is_file()})
@@ -57,7 +64,9 @@ def adopt(
         )
     if (folder / "config.json").is_file():
         check_architecture(folder)  # before its modules, of which most will be unknown then too
-    check_architecture(read_layout(folder).transformer)
+    transformer = read_layout(folder).transformer
+    check_architecture(transformer)
+    own_code = find_code(read_json(transformer / "config.json"))
     if not any(file.suffix == ".safetensors" for file in files):
         raise BurnishError(
             f"{folder} has no weights as safetensors. Pickled weights can run code when they are "
@@ -65,30 +74,54 @@ def adopt(
         )
 
     def write(target: Path) -> None:
-        if pooling is not None or prompts:
-            _write_changed(folder, target, pooling, prompts or {})
+        if config != AS_IT_IS or own_code:
+            _write_changed(folder, target, config)
             return
         for file in files:
             copy = target / file.relative_to(folder)
             copy.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(file, copy)
 
+    if own_code:
+        logger.warning(
+            "%s names code of its own, %s, which is not run: transformers' class of that name is "
+            "taken", label or base, own_code,
+        )  # fmt: skip
     size = sum(file.stat().st_size for file in files)
     checkpoint = Checkpoint.commit(root, write, {"base": label or base, "bytes": size})
     logger.info("%s is checkpoint %s (%.0f MB)", label or base, checkpoint.fingerprint, size / 1e6)
     return checkpoint
 
 
-def _write_changed(
-    folder: Path, target: Path, pooling: "Pooling | None", prompts: Mapping[str, str]
-) -> None:
+def _write_changed(folder: Path, target: Path, config: AdoptConfig) -> None:
     from .model_files import load_encoder, save_encoder
 
     encoder = load_encoder(folder, device="cpu")
-    changed = replace(
-        encoder, pooling=pooling or encoder.pooling, prompts={**encoder.prompts, **prompts}
+    wanted = {"query": config.query_prompt, "document": config.document_prompt}
+    changed = {kind: prompt for kind, prompt in wanted.items() if prompt is not None}
+    pooling = config.pooling or encoder.pooling
+    encoder = replace(encoder, pooling=pooling, prompts={**encoder.prompts, **changed})
+    _check_changes(encoder, config)
+    save_encoder(encoder, target)
+
+
+def _check_changes(encoder: "Encoder", config: AdoptConfig) -> None:
+    sees_all = not encoder.backbone.is_decoder or not getattr(
+        encoder.model.config, "is_causal", True
     )
-    save_encoder(changed, target)
+    if config.pooling == "cls" and not sees_all:
+        raise BurnishError(
+            f"--adopt.pooling is cls, but in a {encoder.model.config.model_type} model the first "
+            "token sees none of those after it: all texts would get nearly the same vector. "
+            "Choose lasttoken or mean."
+        )
+    for kind, prompt in encoder.prompts.items():
+        ids = encoder.tokenizer(prompt, truncation=False)["input_ids"]
+        if len(ids) >= encoder.max_tokens:
+            raise BurnishError(
+                f"--adopt.{kind}-prompt takes {len(ids)} tokens of the {encoder.max_tokens} that "
+                "the base reads, which leaves none for the text. Shorten it."
+            )
 
 
 def _find(base: str) -> Path:

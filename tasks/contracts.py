@@ -224,6 +224,8 @@ class Triplets(Table):
         passage_id=pa.string(),
         negative_ids=pa.list_(pa.string()),  # hardest first
         unknown_ids=pa.list_(pa.string()),  # may answer too: neither pulled nor pushed
+        score=pa.float32(),  # the teacher's, of the passage
+        negative_scores=pa.list_(pa.float32()),  # of each negative, NaN where it gave none
     )
 
 

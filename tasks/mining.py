@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from .contracts import BurnishError, Candidates, Corpus, Pairs, Triplets, batched_rows
 from .core.questions import BY_PEOPLE
 from .found import Block, read_block
-from .tables import Places, find_trainable, read_places
+from .tables import Places, find_trainable, list_where, read_places
 
 if TYPE_CHECKING:
     import numpy as np
@@ -210,8 +210,11 @@ def _tabulate(
     import numpy as np
     import pyarrow as pa
 
+    from .core.teacher_scores import find_scores
+
     queries, columns = np.nonzero(block.positives >= 0)
     negatives = np.concatenate([selection.negatives, drawn], axis=1)
+    scores = find_scores(negatives, block.rows, block.scores)
 
     return pa.table(
         {
@@ -219,5 +222,7 @@ def _tabulate(
             "passage_id": places.names.take(pa.array(block.positives[queries, columns])),
             "negative_ids": places.name(negatives[queries]),
             "unknown_ids": places.name(selection.unknown[queries]),
+            "score": pa.array(block.positive_scores[queries, columns], pa.float32()),
+            "negative_scores": list_where(scores[queries], negatives[queries] >= 0),
         }
     )

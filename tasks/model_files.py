@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .contracts import BurnishError
-from .model_check import check_transformer
+from .model_check import check_transformer, check_weights, find_code
 from .model_layout import read_json, read_layout, write_json, write_layout
 
 if TYPE_CHECKING:
@@ -105,14 +105,11 @@ def _load_model(folder: Path, backbone: "Backbone", device: str) -> "PreTrainedM
             )
     except (OSError, ValueError, RuntimeError, SafetensorError) as error:
         raise BurnishError(f"The model in {folder} cannot be loaded: {error}") from error
-    # transformers would fill these with random numbers and go on.
-    if missing := sorted(found["missing_keys"]):
-        raise BurnishError(
-            f"The weights in {folder} lack {len(missing)} tensors that its config.json asks for, "
-            f"{missing[0]} among them. The model is incomplete, or was cut without its "
-            "configuration; fetch it again."
-        )
-    vars(model.config).pop("auto_map", None)  # code not run here is not named for others to run
+    # code not run here is not named for others to run
+    is_of_code = find_code({"auto_map": vars(model.config).pop("auto_map", None)})
+    check_weights(
+        folder, backbone, found["missing_keys"], found["unexpected_keys"] if is_of_code else ()
+    )
     loaded: PreTrainedModel = model.to(device).eval()
     return loaded
 

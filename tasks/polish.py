@@ -85,6 +85,7 @@ def polish(
                 passages,
                 relations,
                 weights=torch.from_numpy(batch.weights).to(encoder.device),
+                teacher_scores=torch.from_numpy(batch.teacher_scores).to(encoder.device),
             )
 
     schedule = Schedule(len(batches), config.learning_rate, config.warmup_share)

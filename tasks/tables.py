@@ -49,11 +49,8 @@ class Places:
         Args:
             rows: (lists, k) rows of passages, -1 for none.
         """
-        import numpy as np
-
-        ends = np.concatenate([[0], np.cumsum((rows >= 0).sum(axis=1))])
-        names = self.names.take(pa.array(rows[rows >= 0]))
-        return pa.ListArray.from_arrays(pa.array(ends, pa.int32()), names)
+        places = list_where(rows, rows >= 0)
+        return pa.ListArray.from_arrays(places.offsets, self.names.take(places.values))
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,6 +81,20 @@ class AskedQuery:
     origin: str
     weight: float = 1.0
     answers: list[Answer] = field(default_factory=list)
+
+
+def list_where(values: "np.ndarray", is_there: "np.ndarray") -> pa.ListArray:
+    """Return the values of each row that are there, both (rows, k), as lists.
+
+    >>> import numpy as np
+    >>> values = np.array([[1, 2], [3, 4]])
+    >>> list_where(values, values != 2).to_pylist()
+    [[1], [3, 4]]
+    """
+    import numpy as np
+
+    ends = np.concatenate([[0], np.cumsum(is_there.sum(axis=1))])
+    return pa.ListArray.from_arrays(pa.array(ends, pa.int32()), pa.array(values[is_there]))
 
 
 def read_places(corpus: Corpus) -> Places:

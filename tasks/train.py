@@ -77,9 +77,17 @@ class TrainConfig(Config):
     """Seconds between two saves of the training state, hence the most a crash can lose."""
     seed: int = Field(default=0, ge=0)
     """Decides batches and dropout."""
+    teacher: Literal["none", "margin_mse", "kl"] = "none"
+    """Whether the scores of the model that mined are learnt beside the labels: margin_mse its
+    margins between a query's passages and negatives (arXiv:2010.02666), kl its softmax over them
+    (arXiv:2010.11386)."""
+    teacher_weight: float = Field(default=1.0, gt=0)
+    """Weight of what the teacher says beside the loss."""
 
     @model_validator(mode="after")
     def _refuse_settings_of_other_losses(self) -> Self:
+        if self.teacher == "none" and self.teacher_weight != 1.0:
+            raise ValueError("teacher_weight needs a teacher: set it to margin_mse or kl.")
         for name, losses in _SETTINGS_OF.items():
             if (
                 self.loss not in losses

@@ -11,8 +11,22 @@ import pytest
 from tasks.contracts import BurnishError, Triplets, writable
 
 ROWS = [
-    {"query_id": "a", "passage_id": "p", "negative_ids": ["n"], "unknown_ids": []},
-    {"query_id": "b", "passage_id": "q", "negative_ids": [], "unknown_ids": ["u"]},
+    {
+        "query_id": "a",
+        "passage_id": "p",
+        "negative_ids": ["n"],
+        "unknown_ids": [],
+        "score": 0.75,
+        "negative_scores": [0.5],
+    },
+    {
+        "query_id": "b",
+        "passage_id": "q",
+        "negative_ids": [],
+        "unknown_ids": ["u"],
+        "score": 0.5,
+        "negative_scores": [],
+    },
 ]
 
 

@@ -1,5 +1,6 @@
 """Triplets: each rule takes what it should, and what is doubtful is neither pulled nor pushed."""
 
+import math
 from pathlib import Path
 
 import pytest
@@ -82,6 +83,8 @@ def test_each_rule_takes_its_own(corpus: Corpus) -> None:
             "passage_id": "answer#0",
             "negative_ids": ["hard#0", "hard#1"],
             "unknown_ids": ["near#0", "answer#1", "copy#0"],
+            "score": pytest.approx(0.80),
+            "negative_scores": pytest.approx([0.70, 0.60]),
         }
     ]
     assert triplets.facts == {
@@ -177,6 +180,9 @@ def test_random_negatives_come_on_top_and_may_not_answer(corpus: Corpus) -> None
     assert row["negative_ids"][0] == "hard#0"
     assert sorted(row["negative_ids"][1:]) == ["easy#0", "hard#1", "second#0"]
     assert triplets.facts["random"] == 3
+    scores = dict(zip(row["negative_ids"], row["negative_scores"], strict=True))
+    expected = {"hard#0": 0.7, "hard#1": 0.6, "easy#0": 0.1, "second#0": math.nan}
+    assert scores == pytest.approx(expected, nan_ok=True)  # never found, so never scored
     (alone,) = (
         run(corpus, {"answer#0": 0.80}, negatives_per_query=0, random_per_query=2)
         .read(["negative_ids"])

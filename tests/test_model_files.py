@@ -306,7 +306,7 @@ SPOILED: dict[str, tuple[Callable[[Path], object], str]] = {
         lambda folder: change(
             folder / "config.json", auto_map={"AutoModel": "someone/code--modeling.AlibiModel"}
         ),
-        "needs code of its own \\(trust_remote_code\\)",
+        "AlibiModel in the auto_map .*BertModel, which.*No setting changes this",
     ),
     "quantized": (
         lambda folder: change(folder / "config.json", quantization_config={"bits": 4}),

@@ -69,7 +69,10 @@ def content_key(**inputs: object) -> str | None:
 
 
 def test_what_was_made_before_counts_by_its_content_alone(tmp_path: Path) -> None:
-    rows = [{"query_id": "q", "passage_id": "p", "negative_ids": [], "unknown_ids": []}]
+    rows = [
+        {"query_id": "q", "passage_id": "p", "negative_ids": [], "unknown_ids": [], "score": 0.5,
+         "negative_scores": []}
+    ]  # fmt: skip
     first = Triplets.write(tmp_path, rows, facts={"computed": 1})
     again = Triplets.write(tmp_path, rows, facts={"computed": 0})
     other = Triplets.write(tmp_path, [rows[0] | {"query_id": "r"}])

@@ -46,7 +46,8 @@ def dataset(tmp_path: Path, words: tuple[str, ...]) -> Dataset:
         )  # fmt: skip
         triplets.append(
             {"query_id": f"q{number}", "passage_id": f"{number}#0",
-             "negative_ids": [f"{(number + 1) % 24}#0"], "unknown_ids": []}
+             "negative_ids": [f"{(number + 1) % 24}#0"], "unknown_ids": [], "score": 0.9,
+             "negative_scores": [0.5]}
         )  # fmt: skip
     root = tmp_path / "root"
     return Corpus.write(root, passages), Pairs.write(root, pairs), Triplets.write(root, triplets)
@@ -263,11 +264,12 @@ def test_a_query_of_two_documents_keeps_what_is_known_of_both(tmp_path: Path) ->
         "weight": 1.0,
     }
     pairs = Pairs.write(tmp_path, [asked | {"passage_id": p} for p in ("a#0", "a#1", "b#0", "b#1")])
+    mined = {"query_id": "q", "negative_ids": ["c#0"], "negative_scores": [0.25]}
     triplets = Triplets.write(
         tmp_path,
         [
-            {"query_id": "q", "passage_id": "a#1", "negative_ids": ["c#0"], "unknown_ids": []},
-            {"query_id": "q", "passage_id": "b#0", "negative_ids": ["c#0"], "unknown_ids": ["c#1"]},
+            {"passage_id": "a#1", "unknown_ids": [], "score": 0.75, **mined},
+            {"passage_id": "b#0", "unknown_ids": ["c#1"], "score": 0.5, **mined},
         ],
     )
     passages = read_passages(corpus)
@@ -276,3 +278,5 @@ def test_a_query_of_two_documents_keeps_what_is_known_of_both(tmp_path: Path) ->
     assert named == {"a#1", "b#0"}
     assert {passages.ids[row] for row in query.unknown} == {"a#0", "b#1", "c#1"}
     assert [passages.ids[row] for row in query.negatives] == ["c#0"]
+    scored = {passages.ids[row]: score for row, score in query.teacher_scores.items()}
+    assert scored == {"a#1": 0.75, "b#0": 0.5, "c#0": 0.25}

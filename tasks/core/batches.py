@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from .teacher_scores import arrange_scores
 from .text import mask
 
 
@@ -17,19 +18,22 @@ class Query:
     negatives: tuple[int, ...] = ()  # hardest first
     unknown: frozenset[int] = field(default_factory=frozenset)  # may answer as well
     weight: float = 1.0
+    teacher_scores: Mapping[int, float] = field(default_factory=dict)  # of passages it scored
 
 
 @dataclass(frozen=True)
 class Batch:
     """Queries (q), documents (d), and how they relate (q, d): +1, -1, or 0 for unknown.
 
-    `weights` (q,) tells how much each query counts.
+    `weights` (q,) tells how much each query counts, `teacher_scores` (q, d) what the teacher gave
+    each document, NaN where it gave none.
     """
 
     queries: list[str]
     documents: list[str]
     relations: np.ndarray
     weights: np.ndarray
+    teacher_scores: np.ndarray
 
 
 def plan_epoch(
@@ -115,6 +119,7 @@ def build_batch(
         documents=[_hide(texts[row], row, asked) for row in columns],
         relations=relate(asked, columns, documents_of),
         weights=np.array([query.weight for query in asked], dtype=np.float32),
+        teacher_scores=arrange_scores([query.teacher_scores for query in asked], columns),
     )
 
 

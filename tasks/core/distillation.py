@@ -29,12 +29,14 @@ def margin_mse(
     *,
     teacher_scores: Tensor,
     scale: float = 1.0,
+    teacher_scale: float = 1.0,
     weights: Tensor | None = None,
 ) -> Tensor:
     """Have the same margins between positives and negatives as the teacher (arXiv:2010.02666).
 
-    Per positive j and negative k of query i, with s = scale * cosine and t the teacher's scores:
-    ((s_ij - s_ik) - (t_ij - t_ik))². Mean over a query's such pairs, then over the queries.
+    Per positive j and negative k of query i, with s = scale * cosine and t = teacher_scale * the
+    teacher's scores: ((s_ij - s_ik) - (t_ij - t_ik))².
+    Mean over a query's such pairs, then over the queries.
 
     Args:
         queries: (q, h), L2-normalised.
@@ -42,6 +44,7 @@ def margin_mse(
         relations: (q, d) of +1, -1, 0.
         teacher_scores: (q, d), NaN where the teacher has not scored: masked as 0 relations are.
         scale: Multiplies the student's cosines; a teacher whose scores are no cosines needs more.
+        teacher_scale: Multiplies the teacher's scores.
         weights: (q,) how much each query counts in the mean; by default all the same.
 
     Raises:
@@ -52,7 +55,7 @@ def margin_mse(
     >>> float(margin_mse(query, documents, torch.tensor([[1, -1]]), teacher_scores=scores))
     0.25
     """
-    require_positive(scale=scale)
+    require_positive(scale=scale, teacher_scale=teacher_scale)
     row_weights = require_batch(
         queries, documents, relations, weights, teacher_scores=teacher_scores
     )
@@ -62,7 +65,7 @@ def margin_mse(
         documents,
         relations,
         row_weights,
-        teacher_scores.detach(),
+        teacher_scale * teacher_scores.detach(),
         needs="query with a positive and a negative that the teacher has scored",
     )
 
@@ -81,7 +84,7 @@ def kl_divergence(
 
     Per query, with p the softmax of the teacher's scores / teacher_temperature and r that of the
     cosines / temperature, over the documents whose relation is known and that the teacher has
-    scored: sum of p * log(p / r) (arXiv:1503.02531; for retrieval arXiv:2112.01488).
+    scored: sum of p * log(p / r) (arXiv:1503.02531; for retrieval arXiv:2010.11386).
 
     Args:
         queries: (q, h), L2-normalised.

@@ -95,7 +95,7 @@ def _mine(root: Path, ids: list[str]) -> tuple[Candidates, Triplets]:
         )  # fmt: skip
         mined.append(
             {"query_id": f"q{number}", "passage_id": name, "negative_ids": others[:2],
-             "unknown_ids": []}
+             "unknown_ids": [], "score": 0.9, "negative_scores": scores[:2]}
         )  # fmt: skip
     facts = {"candidates": 200, "own_document": 20, "above_ceiling": 50, "kept": 34, "spare": 96,
              "ceiling": 0.95, "false_negative_rate": 0.03}  # fmt: skip
