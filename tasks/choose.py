@@ -73,6 +73,7 @@ def describe_choice(choice: Choice) -> dict[str, Any]:
         "confidence": choice.confidence,
         "queries": choice.queries,
         "offered": [list(row.cell) for row in choice.rows],
+        "over_budget": [list(row.cell) for row in choice.rows if not row.is_affordable],
     }
 
 

@@ -28,9 +28,10 @@ def explain(choice: Choice, budget: Mapping[Measure, float]) -> str:
     told.append(f"It takes {tell_price(choice.chosen.price)}.")
     if choice.runner_up is not None:
         second = choice.runner_up
+        beside = "the best" if second is choice.best else _tell_difference(choice, second)
         told.append(
-            f"Runner-up: {name_cell(second.cell, cells)}, {second.value:.3f}, "
-            f"{_tell_difference(choice, second)}, {tell_price(second.price)}."
+            f"Runner-up: {name_cell(second.cell, cells)}, {second.value:.3f}, {beside}, "
+            f"{tell_price(second.price)}."
         )
     return " ".join(told)
 
