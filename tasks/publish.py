@@ -123,6 +123,7 @@ def _log(
     import mlflow
 
     from . import logged_model
+    from .front import draw_front
     from .report import draw_layers, tabulate
 
     settings = lineage.get("settings", {})
@@ -134,6 +135,7 @@ def _log(
     mlflow.log_table(tabulate(rows), "layers.json")
     picture = draw_layers(rows, cut.facts["layer"])
     mlflow.log_figure(picture, "layers.png")
+    mlflow.log_figure(draw_front(rows, cut.facts), "front.png")
     mlflow.log_dict(lineage, "lineage.json")
     return logged_model.log(cut, card.text, picture, tags)
 

@@ -1,12 +1,19 @@
-"""Scores as people look at them: a picture and a table."""
+"""Scores as people look at them: a picture by layer and a table."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 Row = dict[str, Any]
+
+BY_LAYER = ("base", "tuned", "champion")  # systems that have layers; any other is one line
+GENERAL = "general"  # origin of questions that have nothing to do with the documents
+# Okabe and Ito's, which colour-blind people tell apart too.
+COLOURS = {"base": "#777777", "tuned": "#0072b2", "champion": "#009e73", "BM25": "#e69f00"}
+OTHERS = ("#56b4e9", "#a6761d", "#000000")
 
 
 def pick(rows: Sequence[Row], metric: str = "ndcg@10", split: str = "test") -> list[Row]:
@@ -17,47 +24,94 @@ def pick(rows: Sequence[Row], metric: str = "ndcg@10", split: str = "test") -> l
         metric: Which metric.
         split: `dev` or `test`.
     """
-    found = [row for row in rows if row["metric"] == metric and row["split"] == split]
+    found = [
+        row
+        for row in rows
+        if row["metric"] == metric and row["split"] == split and row["origin"] != GENERAL
+    ]
     human = [row for row in found if row["origin"] == "human"]
     return human or found
 
 
-def draw_layers(rows: Sequence[Row], chosen: int, metric: str = "ndcg@10") -> "Figure":
-    """Draw the metric by layer, base against tuned with their intervals, and BM25 as a line."""
-    import matplotlib as mpl
+def keep_one_way(rows: Sequence[Row], pooling: str = "", dimension: int = 0) -> list[Row]:
+    """Keep of each system the rows of one pooling and length: the wanted ones, or the nearest.
 
-    mpl.use("Agg")
+    Args:
+        rows: Rows of `Scores`, of several poolings and lengths perhaps.
+        pooling: Wanted; a system that was not scored with it keeps the one that comes first.
+        dimension: Wanted; otherwise the longest.
+    """
+    kept: dict[str, tuple[str, int]] = {}
+    for system in {row["system"]: None for row in rows}:
+        ways = [(row["pooling"], row["dimension"]) for row in rows if row["system"] == system]
+        poolings = [way[0] for way in ways]
+        own = pooling if pooling in poolings else poolings[0]
+        kept[system] = max(
+            (way for way in ways if way[0] == own), key=lambda way: (way[1] == dimension, way[1])
+        )
+    return [row for row in rows if kept[row["system"]] == (row["pooling"], row["dimension"])]
+
+
+def draw_layers(
+    rows: Sequence[Row],
+    chosen: int,
+    metric: str = "ndcg@10",
+    *,
+    pooling: str = "",
+    dimension: int = 0,
+) -> "Figure":
+    """Draw the metric by layer, base against tuned with their intervals; BM25 and others as lines.
+
+    Args:
+        rows: Rows of `Scores`.
+        chosen: The layer that was kept.
+        metric: Which metric.
+        pooling: Of several, the one to show: the kept one.
+        dimension: Of several, the one to show.
+    """
+    import matplotlib as mpl
     from matplotlib.figure import Figure
     from matplotlib.ticker import MaxNLocator
 
-    shown = pick(rows, metric)
-    figure = Figure(figsize=(7, 4.2), layout="constrained")
-    axes = figure.subplots()
-    for system, colour in (("base", "#888888"), ("tuned", "#1f6feb"), ("champion", "#2a9d4a")):
-        line = sorted((r for r in shown if r["system"] == system), key=lambda row: row["layer"])
-        if line:
-            layers = [row["layer"] for row in line]
-            axes.plot(layers, [row["value"] for row in line], "o-", color=colour, label=system)
-            axes.fill_between(
-                layers,
-                [r["low"] for r in line],
-                [r["high"] for r in line],
-                color=colour,
-                alpha=0.15,
-            )
-    for row in shown:
-        if row["system"] == "BM25":
-            axes.axhline(row["value"], color="#c0762b", linestyle="--", label="BM25")
-    axes.axvline(chosen, color="#1f6feb", linestyle=":", label=f"chosen: layer {chosen}")
-    origin = shown[0]["origin"] if shown else ""
-    queries = len(shown[0]["values"]) if shown else 0
-    axes.set(
-        xlabel="layer", ylabel=metric, ylim=(0, None),
-        title=f"{metric} on {queries} {origin} test questions, 95 % intervals",
-    )  # fmt: skip
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    axes.legend()
+    shown = keep_one_way(pick(rows, metric), pooling, dimension)
+    with mpl.rc_context({"text.parse_math": False}):  # a dollar in a name is a dollar
+        figure = Figure(figsize=(7, 4.6), layout="constrained")
+        axes = figure.subplots()
+        for system in BY_LAYER:
+            line = sorted((r for r in shown if r["system"] == system), key=lambda row: row["layer"])
+            if line:
+                layers, colour = [row["layer"] for row in line], COLOURS[system]
+                axes.plot(layers, [row["value"] for row in line], "o-", color=colour, label=system)
+                axes.fill_between(
+                    layers, [r["low"] for r in line], [r["high"] for r in line],
+                    color=colour, alpha=0.15,
+                )  # fmt: skip
+        draw_others(axes, shown)
+        axes.axvline(chosen, color=COLOURS["tuned"], linestyle=":", label=f"chosen: layer {chosen}")
+        axes.set(xlabel="layer", ylabel=metric, ylim=(0, None), title=tell_title(shown))
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        figure.legend(loc="outside lower center", ncols=4, frameon=False, fontsize=9)
     return figure
+
+
+def draw_others(axes: "Axes", rows: Sequence[Row]) -> None:
+    """Draw a line for each system that has no layers: BM25, and models behind endpoints."""
+    others = {row["system"]: row for row in rows if row["system"] not in BY_LAYER}
+    colours = iter(OTHERS * len(others))
+    for system, row in others.items():
+        colour = COLOURS.get(system) or next(colours)
+        axes.axhline(
+            row["value"], color=colour, linestyle="--", label=f"{system}, {row['value']:.3f}"
+        )
+
+
+def tell_title(rows: Sequence[Row]) -> str:
+    """Tell what the rows were measured on."""
+    if not rows:
+        return "no questions"
+    row = rows[0]
+    questions = f"{len(row['values'])} {row['origin']} {row['split']} questions"
+    return f"{row['metric']} on {questions}, 95 % intervals"
 
 
 def tabulate(rows: Sequence[Row]) -> dict[str, list[Any]]:

@@ -1,8 +1,9 @@
-"""truncate: keep the cheapest exit layer that is as good as the best, and really cut the rest."""
+"""truncate: keep the cheapest cut that is as good as the best, and really cut the rest."""
 
 import logging
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 from pydantic import Field
 
@@ -12,46 +13,73 @@ from .stage import stage
 
 if TYPE_CHECKING:
     from .core.encoder import Encoder
-    from .core.selection import Choice
+    from .core.pooling import Pooling
+    from .core.prices import Cell, Measure
 
 logger = logging.getLogger(__name__)
 
 
 class TruncateConfig(Config):
-    """Which layer is kept."""
+    """Which layer, pooling, and length of embeddings are kept, of all that were evaluated."""
 
-    metric: Literal["ndcg@10", "recall@100", "mrr@10"] = "ndcg@10"
-    """What layers are compared by, on the dev split."""
+    metric: Literal["ndcg@10", "recall@100", "mrr@10", "map@100"] = "ndcg@10"
+    """What is compared, on the dev split."""
     tolerance: float = Field(default=0.05, ge=0, lt=1)
-    """Largest loss accepted, as a fraction of the best exit's score; 0.05 is 5 %. The whole 95 %
-    interval of the loss must lie within it, so the loss to expect is well below."""
+    """Largest loss accepted, as a fraction of the best's score; 0.05 is 5 %. The whole interval of
+    the loss must lie within it (95 %; more where several poolings and lengths were evaluated), so
+    the loss to expect is well below."""
+    prefer: Literal["latency", "size", "index"] = "latency"
+    """What is cheap, of all within tolerance: few operations a passage, few megabytes of weights,
+    or short vectors. The other two decide between equals."""
+    max_milliseconds: float | None = Field(default=None, gt=0)
+    """Longest time to encode a passage of the corpus, as `evaluate` measured it on this machine;
+    not given, any will do. A budget is kept at the price of the tolerance."""
+    max_megabytes: float | None = Field(default=None, gt=0)
+    """Largest model accepted: its weights, without the tokenizer; not given, any will do."""
+    max_bytes_per_vector: int | None = Field(default=None, ge=4)
+    """Largest vector accepted in an index, at 4 bytes a number; not given, any will do."""
     resamples: int = Field(default=10_000, ge=100)
     """Resampled means behind that interval."""
     seed: int = Field(default=0, ge=0)
     """Decides the resampling."""
 
+    @property
+    def budget(self) -> "dict[Measure, float]":
+        """The limits that were given."""
+        limits: dict[Measure, float | None] = {
+            "milliseconds": self.max_milliseconds,
+            "megabytes": self.max_megabytes,
+            "bytes_per_vector": self.max_bytes_per_vector,
+        }
+        return {measure: most for measure, most in limits.items() if most is not None}
+
 
 @stage
 def truncate(checkpoint: Checkpoint, scores: Scores, config: TruncateConfig) -> Checkpoint:
-    """Cut `checkpoint` to the cheapest exit within tolerance of its best one.
+    """Cut `checkpoint` to the cheapest layer, pooling, and length within tolerance of the best.
 
     The cut model is signed only after sentence-transformers, in a new process, has returned with
-    it what the whole model returns at that layer.
+    it what the whole model returns there.
 
     Raises:
-        BurnishError: the scores lack an exit, or the cut model gives other vectors.
+        BurnishError: the scores lack an exit, nothing keeps the budget, or the cut model gives
+            other vectors.
     """
+    from .choose import choose, describe_choice
+    from .core.explanation import explain
     from .model_files import load_encoder, save_encoder
 
     encoder = load_encoder(checkpoint.check().path)
     choice = choose(checkpoint, scores, encoder, config)
-    cut = encoder.cut(choice.layer)
+    cell, reason = choice.chosen.cell, explain(choice, config.budget)
+    cut = cut_to(encoder, cell)
     facts: dict[str, Any] = {
-        "layer": choice.layer,
+        **describe_choice(choice),
         "layers_before": encoder.layers,
-        "best_layer": choice.best_layer,
-        "reason": choice.reason,
+        "reason": reason,
         "tolerance": config.tolerance,
+        "budget": config.budget,
+        "milliseconds": scores.facts.get("milliseconds", {}),
         "parameters_before": encoder.model.num_parameters(),
         "parameters": cut.model.num_parameters(),
         "bytes_before": _count_bytes(checkpoint.path),
@@ -60,78 +88,65 @@ def truncate(checkpoint: Checkpoint, scores: Scores, config: TruncateConfig) -> 
     def write(folder: Path) -> None:
         save_encoder(cut, folder)
         facts["bytes"] = _count_bytes(folder)
-        facts["min_cosine"] = round(verify_cut(encoder, choice.layer, folder), 6)
+        facts["min_cosine"] = round(verify_cut(encoder, cell, folder), 6)
 
     truncated = Checkpoint.commit(checkpoint.root, write, facts)
     logger.info(
-        "kept %d of %d layers, %.1f of %.1f million parameters; lowest cosine to the whole model's "
-        "layer %.6f. %s",
-        *(choice.layer, encoder.layers, facts["parameters"] / 1e6),
-        *(facts["parameters_before"] / 1e6, facts["min_cosine"], choice.reason),
+        "kept %d of %d layers, %s pooling, %d numbers, %.1f of %.1f million parameters; lowest "
+        "cosine to what the whole model gives there %.6f. %s",
+        *(cell.layer, encoder.layers, cell.pooling, cell.dimension, facts["parameters"] / 1e6),
+        *(facts["parameters_before"] / 1e6, facts["min_cosine"], reason),
     )
     return truncated
 
 
-def choose(
-    checkpoint: Checkpoint, scores: Scores, encoder: "Encoder", config: TruncateConfig
-) -> "Choice":
-    """Choose among the checkpoint's exits by human queries where there are any, else synthetic."""
-    from .core.selection import choose_layer
-
-    exits = sorted(checkpoint.facts.get("exits", [encoder.layers]))
-    rows = [row for row in _read_dev(scores, encoder, config.metric) if row["layer"] in exits]
-    origins = {row["origin"] for row in rows}
-    origin = "human" if "human" in origins else "synthetic"
-    by_layer = {row["layer"]: row for row in rows if row["origin"] == origin}
-    if missing := [layer for layer in exits if layer not in by_layer]:
-        raise BurnishError(
-            f"Scores {scores.fingerprint} has no {config.metric} of the tuned model's layers "
-            f"{missing} on the dev split. Evaluate every exit of the checkpoint, {exits}, on a "
-            "dev split with at least one query: give more documents or raise dev_fraction."
-        )
-    return choose_layer(
-        {layer: row["values"] for layer, row in by_layer.items()},
-        {layer: row["cost"] for layer, row in by_layer.items()},
-        tolerance=config.tolerance,
-        resamples=config.resamples,
-        seed=config.seed,
-    )
+def cut_to(encoder: "Encoder", cell: "Cell") -> "Encoder":
+    """Return a copy of the encoder that is cut as the cell says."""
+    dimension = None if cell.dimension == encoder.dimension else cell.dimension
+    return encoder.cut(cell.layer, pooling=cast("Pooling", cell.pooling), dimension=dimension)
 
 
-def verify_cut(encoder: "Encoder", layer: int, folder: Path) -> float:
-    """Return how closely the model in `folder`, in a new process, gives `encoder`'s layer.
+def verify_cut(encoder: "Encoder", cell: "Cell", folder: Path) -> float:
+    """Return how closely the model in `folder`, in a new process, gives `encoder`'s cell.
+
+    What is expected is read off the whole model at that layer, so that a fault of the cutting
+    itself is seen too.
 
     Raises:
-        BurnishError: the lowest cosine is below `verify.MIN_COSINE`.
+        BurnishError: layers, pooling, prompts, or length are others, or the lowest cosine is below
+            `verify.MIN_COSINE`.
     """
-    from .verify import MIN_COSINE, PROBES, distinct_kinds, encode_in_new_process, lowest_cosine
+    from .stranger import load_in_new_process
+    from .verify import MIN_COSINE, PROBES, describe_layout, distinct_kinds, lowest_cosine
 
-    agreement = 1.0
-    for kind in distinct_kinds(encoder):
-        expected = encoder.encode(PROBES, kind, [layer])[:, 0]
-        agreement = min(
-            agreement, lowest_cosine(encode_in_new_process(folder, PROBES, kind), expected)
-        )
+    pooling = cast("Pooling", cell.pooling)
+    whole = replace(encoder, pooling=pooling, shortened_to=cell.dimension)
+    loaded = load_in_new_process(folder, PROBES, distinct_kinds(encoder))
+    wanted = describe_layout(whole) | {
+        "layers": cell.layer, "layers by its configuration": cell.layer,
+    }  # fmt: skip
+    faults = [
+        f"{name}: {loaded.layout[name]!r}, not {value!r}"
+        for name, value in wanted.items()
+        if loaded.layout[name] != value
+    ]
+    lengths = {vectors.shape[1] for vectors in loaded.vectors.values()}
+    if lengths != {cell.dimension}:
+        faults.append(f"numbers of an embedding: {sorted(lengths)}, not {cell.dimension}")
+    agreement = min(
+        lowest_cosine(vectors, whole.encode(PROBES, kind, [cell.layer])[:, 0])
+        for kind, vectors in loaded.vectors.items()
+    )
     if agreement < MIN_COSINE:
+        faults.append(f"the lowest cosine is {agreement:.5f}, below {MIN_COSINE}")
+    if faults:
         raise BurnishError(
-            f"The model cut to {layer} layers, loaded in a new process, gives other vectors than "
-            f"layer {layer} of the whole model: the lowest cosine is {agreement:.5f}, below "
-            f"{MIN_COSINE}. Nothing was kept; report this with the versions of transformers and "
-            "sentence-transformers."
+            f"The model cut to {cell.layer} layers, loaded in a new process, gives other vectors "
+            f"than layer {cell.layer} of the whole model, pooled by {cell.pooling}, its first "
+            f"{cell.dimension} numbers: {'; '.join(faults)}. Nothing was kept; report this with "
+            "the versions of transformers and sentence-transformers."
         )
     return agreement
-
-
-def _read_dev(scores: Scores, encoder: "Encoder", metric: str) -> list[dict[str, Any]]:
-    wanted = {
-        "system": "tuned",
-        "split": "dev",
-        "metric": metric,
-        "pooling": encoder.pooling,
-        "dimension": encoder.dimension,
-    }
-    rows: list[dict[str, Any]] = scores.read().to_pylist()
-    return [row for row in rows if all(row[name] == value for name, value in wanted.items())]
 
 
 def _count_bytes(folder: Path) -> int:
