@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .contracts import BurnishError, Corpus, Pairs
-from .core.metrics import RECALL_DEPTH, mrr, ndcg, recall
+from .core.metrics import RECALL_DEPTH, average_precision, mrr, ndcg, recall
 from .core.ranking import EMPTY, Rows, Values, look_up_grades, rank_documents, rescore
 from .core.statistics import bootstrap_means
 from .core.text import mask
@@ -70,6 +70,7 @@ class Benchmark:
             "ndcg@10": ndcg(ranked, self.grades, 10),
             "recall@100": recall(ranked, self.grades, 100),
             "mrr@10": mrr(ranked, 10),
+            "map@100": average_precision(ranked, self.grades, 100),
         }
 
     def count(self) -> dict[str, int]:

@@ -38,7 +38,7 @@ class RegisterConfig(Config):
 
     name: str = Field(default="burnish", pattern=r"^[^/:@'`\"]+$", max_length=200)
     """Name of the registered model, and of its experiment."""
-    metric: Literal["ndcg@10", "recall@100", "mrr@10"] = "ndcg@10"
+    metric: Literal["ndcg@10", "recall@100", "mrr@10", "map@100"] = "ndcg@10"
     """Metric the gate compares, on the test questions."""
     confidence: float = Field(default=0.95, gt=0.5, lt=1)
     """Confidence of the gate's intervals."""

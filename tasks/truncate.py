@@ -20,7 +20,7 @@ logger = logging.getLogger(__name__)
 class TruncateConfig(Config):
     """Which layer is kept."""
 
-    metric: Literal["ndcg@10", "recall@100", "mrr@10"] = "ndcg@10"
+    metric: Literal["ndcg@10", "recall@100", "mrr@10", "map@100"] = "ndcg@10"
     """What layers are compared by, on the dev split."""
     tolerance: float = Field(default=0.05, ge=0, lt=1)
     """Largest loss accepted, as a fraction of the best exit's score; 0.05 is 5 %. The whole 95 %
