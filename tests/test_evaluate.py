@@ -159,13 +159,13 @@ def test_the_base_embeds_the_corpus_once_per_run(
 ) -> None:
     retrieve.fn(world.corpus, world.pairs, world.base, RetrieveConfig())
     passes: list[tuple[int, set[str]]] = []
-    original = Encoder.encode
+    original = Encoder.encode_poolings
 
     def encode(self: Encoder, texts: list[str], *args: object, **kwargs: object) -> np.ndarray:
         passes.append((self.layers, set(texts)))
         return original(self, texts, *args, **kwargs)
 
-    monkeypatch.setattr(Encoder, "encode", encode)
+    monkeypatch.setattr(Encoder, "encode_poolings", encode)
     evaluate.fn(world.tuned, world.base, world.corpus, world.pairs, CONFIG)
     corpus = set(world.corpus.read().column("text").to_pylist())
     embedded = {layers: set() for layers in (2, 3)}

@@ -77,7 +77,9 @@ def test_best_ranking_scores_one_and_order_matters() -> None:
     assert ndcg(grades[:, ::-1], grades)[0] < 1
     assert recall(grades, grades) == recall(grades[:, ::-1], grades) == [1.0]
     assert average_precision(grades, grades) == [1.0]
-    assert average_precision(grades[:, ::-1], grades)[0] == pytest.approx((1 / 3 + 2 / 4 + 3 / 5) / 3)
+    assert average_precision(grades[:, ::-1], grades)[0] == pytest.approx(
+        (1 / 3 + 2 / 4 + 3 / 5) / 3
+    )
 
 
 def test_cut_offs() -> None:
