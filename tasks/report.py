@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from .contracts import GENERAL
+
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
@@ -18,6 +20,7 @@ def pick(rows: Sequence[Row], metric: str = "ndcg@10", split: str = "test") -> l
         split: `dev` or `test`.
     """
     found = [row for row in rows if row["metric"] == metric and row["split"] == split]
+    found = [row for row in found if row["origin"] != GENERAL]
     human = [row for row in found if row["origin"] == "human"]
     return human or found
 

@@ -1,6 +1,7 @@
 """The layers of a transformer: all read in one pass, cut off, and counted."""
 
 import copy
+import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import Any
@@ -52,9 +53,15 @@ def read_layers(
         reached(last, output.last_hidden_state)
 
 
-def cut_layers(model: PreTrainedModel, layer: int) -> PreTrainedModel:
-    """Return a copy that has the first `layer` layers only, in weights and in configuration."""
-    shortened = copy.deepcopy(model)
+def cut_layers(
+    model: PreTrainedModel, layer: int, *, copies_weights: bool = True
+) -> PreTrainedModel:
+    """Return a copy that has the first `layer` layers only, in weights and in configuration.
+
+    Without `copies_weights` the copy computes with the model's own, and takes next to no memory.
+    """
+    shared = () if copies_weights else itertools.chain(model.parameters(), model.buffers())
+    shortened = copy.deepcopy(model, {id(tensor): tensor for tensor in shared})
     del find_layers(shortened)[layer:]
     backbone, config = _backbone(model), shortened.config
     config.num_hidden_layers = layer
