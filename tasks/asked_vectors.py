@@ -1,6 +1,7 @@
 """Embeddings that an API is asked for: each text once, kept as soon as it is answered."""
 
 import contextlib
+import itertools
 import logging
 import os
 from collections.abc import Iterator, Sequence
@@ -118,17 +119,22 @@ class AskedVectors:
             return
         client, config = self._api.connect(), self._config
         pace = Pace(config.requests_per_minute, config.tokens_per_minute, config.patience_seconds)
+        errors: list[BaseException] = []
         calls = run_concurrently(
             lambda number: self._ask(client, pace, requests[number]),
-            range(len(requests)),
+            # after a failure nothing is begun, but what is under way is kept too
+            itertools.takewhile(lambda _: not errors, range(len(requests))),
             concurrency=config.concurrency,
             close=client.close,
         )
         with contextlib.closing(calls):
             for number, future in calls:
                 if error := future.exception():
-                    raise self._refuse(error) from None
-                yield number, future.result()
+                    errors.append(error)
+                else:
+                    yield number, future.result()
+        if errors:
+            raise self._refuse(errors[0])
 
     async def _ask(self, client: "AsyncOpenAI", pace: Pace, texts: list[str]) -> np.ndarray:
         from openai import APIError
