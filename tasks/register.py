@@ -137,7 +137,8 @@ def _weigh(
     config: RegisterConfig,
 ) -> "tuple[Speed, Verdict]":
     """Measure the model's speed beside the base's, and ask the gate."""
-    from .gate import judge, keep_budget, keep_knowledge
+    from .forgetting import keep_knowledge
+    from .gate import judge, keep_budget
     from .speed import compare_speed
 
     speed = compare_speed(base, cut, texts[:: max(1, len(texts) // SPEED_PASSAGES)])
