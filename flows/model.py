@@ -1,5 +1,6 @@
 """build_model: from triplets to a registered, truncated model."""
 
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from prefect import flow
@@ -8,9 +9,12 @@ from flows.dataset import Dataset
 from flows.rounds import train_in_rounds
 from flows.settings import RetrainConfig
 from tasks.contracts import Checkpoint, Registration, Scores
+from tasks.endpoint import check_endpoint
 from tasks.evaluate import evaluate, evaluate_last
+from tasks.general import list_general
 from tasks.register import register
 from tasks.registry import CHAMPION, Registry
+from tasks.sources import Listing
 from tasks.truncate import truncate
 
 
@@ -40,9 +44,22 @@ class Made(NamedTuple):
 
 def make_model(base: Checkpoint, dataset: Dataset, settings: RetrainConfig) -> Made:
     """Train, in rounds if wanted, evaluate, truncate; within a flow."""
+    general = look_outside(settings, base.root)
     dataset, checkpoint = train_in_rounds(base, dataset, settings)
-    scores = evaluate(checkpoint, base, dataset.corpus, dataset.pairs, settings.evaluate)
+    scores = evaluate(checkpoint, base, dataset.corpus, dataset.pairs, settings.evaluate, general)
     return Made(dataset, checkpoint, scores, truncate(checkpoint, scores, settings.truncate))
+
+
+def look_outside(settings: RetrainConfig, root: Path) -> Listing | None:
+    """See before the training that what is named for the scores is there; list the general set.
+
+    Raises:
+        BurnishError: the general set cannot be read, or the endpoint does not answer.
+    """
+    check_endpoint(settings.evaluate.endpoint, root)
+    return list_general(
+        settings.evaluate.general, settings.sources, root, max_file_bytes=settings.max_file_bytes
+    )
 
 
 def name_nouns(

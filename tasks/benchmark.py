@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .contracts import BurnishError, Corpus, Pairs
-from .core.metrics import RECALL_DEPTH, mrr, ndcg, recall
+from .contracts import GENERAL, BurnishError, Corpus, Pairs
+from .core.metrics import RECALL_DEPTH, average_precision, mrr, ndcg, recall
 from .core.ranking import EMPTY, Rows, Values, look_up_grades, rank_documents, rescore
 from .core.statistics import bootstrap_means
 from .core.text import mask
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class System:
-    """One row of the table: a model at one layer, or BM25, and its values per query."""
+    """One row of the table: one cell of a model, or BM25, and its values per query."""
 
     name: str
     layer: int
@@ -31,12 +31,12 @@ class System:
 
 @dataclass(frozen=True, eq=False)
 class Benchmark:
-    """Dev and test queries over the whole corpus.
+    """Queries over a whole corpus.
 
     Attributes:
         passages: What is searched.
         questions: Texts of the queries, ordered by id.
-        groups: Split and origin (`human` or `synthetic`) with the numbers of their queries.
+        groups: Split and origin (as in Scores) with the numbers of their queries.
         judged: (queries, most) documents that answer each query, -1 where there are fewer.
         grades: (queries, most) how well.
         hidden_queries: (hidden,) ascending: queries that were cut out of a passage.
@@ -70,6 +70,7 @@ class Benchmark:
             "ndcg@10": ndcg(ranked, self.grades, 10),
             "recall@100": recall(ranked, self.grades, 100),
             "mrr@10": mrr(ranked, 10),
+            "map@100": average_precision(ranked, self.grades, 100),
         }
 
     def count(self) -> dict[str, int]:
@@ -122,6 +123,11 @@ def read_benchmark(corpus: Corpus, pairs: Pairs) -> Benchmark:
             "Give judged questions, or more documents, or raise --synthesize.dev-fraction and "
             "--synthesize.test-fraction."
         )
+    return make_benchmark(passages, queries)
+
+
+def make_benchmark(passages: Passages, queries: Sequence[AskedQuery]) -> Benchmark:
+    """Make a benchmark of passages and queries, at least one, ordered by id."""
     judged, grades = _judge(queries, passages)
     hidden = [
         (number, answer.row, mask(passages.texts[answer.row], answer.masked))
@@ -161,6 +167,6 @@ def _judge(queries: Sequence[AskedQuery], passages: Passages) -> tuple[Rows, Row
 def _group(queries: Sequence[AskedQuery]) -> list[tuple[tuple[str, str], Rows]]:
     groups: dict[tuple[str, str], list[int]] = {}
     for number, query in enumerate(queries):
-        origin = "human" if query.origin == "human" else "synthetic"
+        origin = query.origin if query.origin in {"human", GENERAL} else "synthetic"
         groups.setdefault((query.split, origin), []).append(number)
     return [(key, np.array(groups[key], dtype=np.int64)) for key in sorted(groups)]

@@ -229,21 +229,28 @@ class Triplets(Table):
     )
 
 
+GENERAL = "general"  # origin of questions about something else: what was forgotten of it
+
+
 class Scores(Table):
-    """How well every system and layer finds the answers, with the values behind each mean."""
+    """How well every system and layer finds the answers, with the values behind each mean.
+
+    A model as it pools by itself, at its whole length, comes before its other cells. The fact
+    `milliseconds` holds, by layer, what encoding a passage took here once the model was cut there.
+    """
 
     columns = _required(
-        system=pa.string(),  # `tuned`, `base`, `BM25`, `champion`
-        layer=pa.int32(),  # 0 for BM25
-        pooling=pa.string(),
-        dimension=pa.int32(),
+        system=pa.string(),  # `tuned`, `base`, `BM25`, `champion`, or an endpoint's model
+        layer=pa.int32(),  # 0 for BM25 and for an endpoint's model
+        pooling=pa.string(),  # empty for these
+        dimension=pa.int32(),  # of an embedding; 0 for BM25
         split=pa.string(),  # `dev` or `test`
-        origin=pa.string(),  # `human` or `synthetic`
-        metric=pa.string(),  # `ndcg@10`, `recall@100`, `mrr@10`
+        origin=pa.string(),  # `human`, `synthetic`, or `GENERAL`, which is no test question
+        metric=pa.string(),  # `ndcg@10`, `recall@100`, `mrr@10`, `map@100`
         value=pa.float64(),  # mean over the queries
         low=pa.float64(),  # 95 % bootstrap interval over the queries
         high=pa.float64(),
-        cost=pa.float64(),  # GFLOPs to encode a passage of the corpus's mean length; 0 for BM25
+        cost=pa.float64(),  # GFLOPs to encode a passage of the mean length; 0 for BM25 and the like
         values=pa.list_(pa.float64()),  # per query, ordered by query_id
     )
 

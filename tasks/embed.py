@@ -1,23 +1,23 @@
 """Embeddings of texts: each is computed once per model, whoever asks."""
 
 import ctypes
-import hashlib
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
 from .contracts import Checkpoint
+from .kept_vectors import open_memo, text_keys
 from .progress import progress
-from .stage import fingerprint_code
-from .vectors import KEY, VectorMemo
+from .vectors import VectorMemo, shorten_vectors
 
 if TYPE_CHECKING:
     import numpy as np
 
     from .core.encoder import Encoder, Kind
+    from .core.pooling import Pooling
 
 # Texts between two writes: a kill loses a minute of work on a small machine.
 PART_TEXTS = 512
@@ -39,9 +39,9 @@ def embed(
     """Embed texts at several layers; what was embedded before comes from the memo.
 
     A result is kept under all that decides it: the text, the checkpoint's content, the kind, the
-    layers, the number of tokens a text is cut to, and the code of the encoder. Not the size of
-    batches, on which it does not depend. Vectors go from and to the disk part by part: memory does
-    not grow with them.
+    layers, the pooling, the number of tokens a text is cut to, and the code of the encoder. Not the
+    size of batches, on which it does not depend. Vectors go from and to the disk part by part:
+    memory does not grow with them.
 
     Args:
         root: Folder of all nouns.
@@ -60,28 +60,74 @@ def embed(
         (texts, layers, dimension) float32, in the order of `texts` and `wanted`: a memory map in
         which each layer lies in one piece.
     """
-    import numpy as np
-
     from .model_files import load_encoder
 
     loaded = encoder or load_encoder(checkpoint.check().path)
-    memo = _open_memo(root, checkpoint, kind, layers, loaded)
+    return embed_poolings(
+        root, checkpoint, texts, kind, layers, [loaded.pooling], batch_tokens, what,
+        wanted=wanted, encoder=loaded, work=work,
+    )[loaded.pooling]  # fmt: skip
+
+
+def embed_poolings(
+    root: Path,
+    checkpoint: Checkpoint,
+    texts: Sequence[str],
+    kind: "Kind",
+    layers: Sequence[int],
+    poolings: Sequence["Pooling"],
+    batch_tokens: int | None = None,
+    what: str = "embedding",
+    *,
+    encoder: "Encoder",
+    wanted: Sequence[int] | None = None,
+    work: dict[str, int] | None = None,
+) -> "dict[Pooling, np.ndarray]":
+    """Embed texts as `embed` does, pooled in several ways: one pass gives these too.
+
+    Each pooling has a memo of its own, so whoever asks for one alone finds it there.
+
+    Args:
+        root: Folder of all nouns.
+        checkpoint: The model.
+        texts: Any number of texts.
+        kind: Which prompt they get.
+        layers: Layers embedded.
+        poolings: Poolings wanted, whatever the encoder's own is.
+        batch_tokens: Tokens that go through the model at once.
+        what: What is embedded, for the progress.
+        encoder: The checkpoint's encoder.
+        wanted: Layers returned, if not all.
+        work: Where to add up how many texts were `embedded`, and how many were `known`.
+
+    Returns:
+        By pooling what `embed` returns for it.
+    """
+    import numpy as np
+
+    memos = {one: open_memo(root, checkpoint, kind, layers, encoder, one) for one in poolings}
     keys = text_keys(texts).dictionary_encode()
     numbers = keys.indices.to_numpy()
     first = np.unique(numbers, return_index=True)[1]  # where each different text is
+    rows = {pooling: memo.find(keys.dictionary) for pooling, memo in memos.items()}
+    missing = np.flatnonzero(np.min(list(rows.values()), axis=0) < 0)
     with progress(what, len(first), "texts") as advance:
-
-        def compute(part: "np.ndarray") -> "np.ndarray":
+        advance(len(first) - len(missing))
+        for start in range(0, len(missing), PART_TEXTS):
+            part = missing[start : start + PART_TEXTS]
             some = [texts[place] for place in first[part]]
-            found = loaded.encode(some, kind, layers, batch_tokens=batch_tokens, advance=advance)
+            found = encoder.encode_poolings(
+                some, kind, layers, poolings, batch_tokens=batch_tokens, advance=advance
+            )
             _trim_heap()
-            return found
-
-        rows = memo.fill(keys.dictionary, compute, part_items=PART_TEXTS, advance=advance)
+            asked = keys.dictionary.take(pa.array(part))
+            for place, (pooling, memo) in enumerate(memos.items()):
+                rows[pooling][part] = _keep(memo, asked, found[:, place])
     if work is not None:
-        work["embedded"] = work.get("embedded", 0) + memo.computed
-        work["known"] = work.get("known", 0) + len(first) - memo.computed
-    return memo.gather(rows[numbers], layers if wanted is None else wanted)
+        work["embedded"] = work.get("embedded", 0) + len(missing)
+        work["known"] = work.get("known", 0) + len(first) - len(missing)
+    kept = layers if wanted is None else wanted
+    return {pooling: memo.gather(rows[pooling][numbers], kept) for pooling, memo in memos.items()}
 
 
 def hand_down(
@@ -90,7 +136,8 @@ def hand_down(
     """Give a cut model what the whole one's layer embedded: it is proven to give the same.
 
     So the first search, and the next run that meets the cut model as champion, embed nothing that
-    evaluation has embedded already.
+    evaluation has embedded already. A cut model that pools in another way, or gives shorter
+    embeddings, gets those.
 
     Args:
         root: Folder of all nouns.
@@ -105,41 +152,17 @@ def hand_down(
     before, after = load_encoder(whole.check().path), load_encoder(cut.check().path)
     layers = range(1, before.layers + 1)
     different = list(dict.fromkeys(texts))
-    vectors = embed(root, whole, different, kind, layers, wanted=[layer], encoder=before)
-    memo = _open_memo(root, cut, kind, [layer], after)
+    found = embed_poolings(
+        root, whole, different, kind, layers, [after.pooling], wanted=[layer], encoder=before
+    )[after.pooling][:, 0]
+    vectors = shorten_vectors(root, found, after.dimension, normalize=after.normalize)[:, None]
+    memo = open_memo(root, cut, kind, [layer], after, after.pooling)
     memo.fill(text_keys(different), lambda part: vectors[part], part_items=PART_TEXTS)
 
 
-def text_keys(texts: Iterable[str]) -> pa.Array:
-    """Hash texts: (texts,) of type `vectors.KEY`."""
-    hashes = bytearray()
-    for text in texts:
-        digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()
-        hashes += digest[: KEY.byte_width]
-    count = len(hashes) // KEY.byte_width
-    return pa.Array.from_buffers(KEY, count, [None, pa.py_buffer(bytes(hashes))])
-
-
-def embedding_settings(
-    checkpoint: Checkpoint, kind: "Kind", layers: Sequence[int], encoder: "Encoder"
-) -> dict[str, Any]:
-    """Return all that decides an embedding besides its text."""
-    from .core import encoder as encoder_module
-
-    return {
-        "checkpoint": checkpoint.fingerprint,
-        "kind": kind,
-        "layers": list(layers),
-        "max_tokens": encoder.max_tokens,
-        "code": fingerprint_code(encoder_module, f"{__package__}.model_files"),
-    }
-
-
-def _open_memo(
-    root: Path, checkpoint: Checkpoint, kind: "Kind", layers: Sequence[int], encoder: "Encoder"
-) -> VectorMemo:
-    settings = embedding_settings(checkpoint, kind, layers, encoder)
-    return VectorMemo(root, "embeddings", settings, layers, encoder.dimension)
+def _keep(memo: VectorMemo, keys: pa.Array, vectors: "np.ndarray") -> "np.ndarray":
+    """Keep those vectors that are not there; return the rows of all."""
+    return memo.fill(keys, lambda numbers: vectors[numbers], part_items=PART_TEXTS)
 
 
 def _trim_heap() -> None:

@@ -1,38 +1,45 @@
-"""evaluate: every layer of the tuned model and of the base, and BM25, on the whole corpus."""
+"""evaluate: every cell of the tuned model, the base, BM25, and an endpoint, on the whole corpus."""
 
 import logging
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
 
 from .config import Config
 from .contracts import Checkpoint, Corpus, Pairs, Scores
-from .embed import embed
-from .progress import progress
+from .endpoint import EmbeddingEndpointConfig
 from .retrieve import require_faiss
+from .sources import Listing
 from .stage import stage
 
 if TYPE_CHECKING:
-    import numpy as np
-
     from .benchmark import Benchmark, System
-    from .core.encoder import Encoder, Kind
+    from .scoring import Search
 
 logger = logging.getLogger(__name__)
-
-SAMPLED_PASSAGES = 2000  # enough for the mean length to be within a percent or two
 
 
 class EvaluateConfig(Config):
     """How models are scored."""
 
+    poolings: tuple[Literal["mean", "cls", "max", "lasttoken"], ...] = ()
+    """Poolings that are scored besides each model's own; one pass gives all."""
+    endpoint: EmbeddingEndpointConfig = EmbeddingEndpointConfig()
+    """An embedding model behind an API that is scored beside ours; none if it is not named."""
+    general: str | None = None
+    """Folder in BEIR's layout, or pydoc:, on which it is measured what the model has forgotten. Not
+    given, it is pydoc: (Python's documentation, 360 questions), unless that is tuned on; '' leaves
+    it out."""
+    general_passages: int = Field(default=1000, ge=10)
+    """Most documents of it that are searched: those that answer a question, and a sample."""
     passages_per_query: int = Field(default=1000, ge=100, le=2000)
     """Passages searched per query, of which documents are ranked; long documents need more."""
     resamples: int = Field(default=10_000, ge=100)
     """Bootstrap resamples behind every interval."""
     seed: int = Field(default=0, ge=0)
-    """Decides the bootstrap."""
+    """Decides the bootstrap, and what is drawn of a general set."""
     batch_tokens: int | None = Field(default=None, ge=1)
     """Tokens that go through the model at once, padding included; decides speed and memory alone.
     By default what suits the device."""
@@ -40,34 +47,64 @@ class EvaluateConfig(Config):
 
 @stage
 def evaluate(
-    checkpoint: Checkpoint, base: Checkpoint, corpus: Corpus, pairs: Pairs, config: EvaluateConfig
+    checkpoint: Checkpoint,
+    base: Checkpoint,
+    corpus: Corpus,
+    pairs: Pairs,
+    config: EvaluateConfig,
+    general: Listing | None = None,
 ) -> Scores:
-    """Score every layer of the tuned model and of the base by searching the whole corpus.
+    """Score every cell of the tuned model, and the base, by searching the whole corpus.
 
-    One pass per model gives all its layers; the base's was mostly made by `retrieve` already.
-    Documents are ranked by their best passage (MaxP, arXiv:1905.09217). A query that was cut out
-    of its passage finds that passage with the cut-out part hidden, or copying would be rewarded.
+    A cell is a layer, a pooling, and a length that the model was trained for. One pass per model
+    gives all its cells; the base's was mostly made by `retrieve` already. Documents are ranked by
+    their best passage (MaxP, arXiv:1905.09217). A query that was cut out of its passage finds that
+    passage with the cut-out part hidden, or copying would be rewarded.
 
     Args:
         checkpoint: The trained model, not cut yet.
         base: The model it was made from.
         corpus: Passages of all splits, all of them searched.
         pairs: Queries; those of the splits `dev` and `test` are asked.
-        config: Depth, bootstrap, batch size.
+        config: Cells, endpoint, depth, bootstrap, batch size.
+        general: Questions about something else, from `list_general`: there the tuned model's exits
+            are scored, and the base's last layer.
 
     Raises:
-        BurnishError: there is no dev or test query, or FAISS is missing or installed twice.
+        BurnishError: there is no dev or test query, FAISS is missing or installed twice, the
+            endpoint does not answer, or the general set cannot be read.
     """
     from .benchmark import read_benchmark
+    from .endpoint import score_endpoint
+    from .general import read_general
+    from .scoring import Model, score_bm25
+    from .speed import measure_layers
 
     require_faiss()
-    benchmark = read_benchmark(corpus, pairs)
+    benchmark, search = read_benchmark(corpus, pairs), _search(config)
+    depth, root = config.passages_per_query, corpus.root
+    # first what may fail for reasons that are not ours, before hours of embedding
+    theirs = score_endpoint(benchmark, root, config.endpoint, depth)
+    known = general and read_general(general, root, config.general_passages, config.seed)
+    tuned, untuned = Model("tuned", checkpoint), Model("base", base)
+    dimensions = checkpoint.facts.get("dimensions", ())
+    cells = tuned.cells(poolings=config.poolings, dimensions=dimensions)
     systems = [
-        *_score_layers("tuned", checkpoint, benchmark, config, corpus),
-        *_score_layers("base", base, benchmark, config, corpus),
-        _score_bm25(benchmark, config),
+        *tuned.score(benchmark, cells, search),
+        *untuned.score(benchmark, untuned.cells(poolings=config.poolings), search),
+        score_bm25(benchmark, depth),
+        *theirs,
     ]
-    return _write(systems, benchmark, corpus, config)
+    groups = [(benchmark, systems)]
+    if known:
+        exits = sorted(checkpoint.facts.get("exits", [tuned.encoder.layers]))
+        cells = tuned.cells(exits, poolings=config.poolings, dimensions=dimensions)
+        last = untuned.cells([untuned.encoder.layers])
+        told = [*tuned.score(known, cells, search), *untuned.score(known, last, search)]
+        groups.append((known, told))
+    texts = benchmark.passages.texts
+    cost = measure_layers(tuned.encoder, range(1, tuned.encoder.layers + 1), texts)
+    return _write(groups, corpus, config, {"milliseconds": {str(k): v for k, v in cost.items()}})
 
 
 @stage
@@ -84,98 +121,47 @@ def evaluate_last(
     `has_more_layers` says that `evaluate` may score the others too: then all are embedded at once.
     """
     from .benchmark import read_benchmark
+    from .scoring import Model
 
     require_faiss()
-    benchmark = read_benchmark(corpus, pairs)
-    systems = _score_layers(
-        system, checkpoint, benchmark, config, corpus,
-        last_only=True, embeds_last_only=not has_more_layers,
-    )  # fmt: skip
-    return _write(systems, benchmark, corpus, config)
+    benchmark, model = read_benchmark(corpus, pairs), Model(system, checkpoint)
+    last = [model.encoder.layers]
+    cells = model.cells(last, embedded=() if has_more_layers else last)
+    return _write([(benchmark, model.score(benchmark, cells, _search(config)))], corpus, config)
 
 
-def _score_layers(
-    name: str,
-    checkpoint: Checkpoint,
-    benchmark: "Benchmark",
-    config: EvaluateConfig,
-    corpus: Corpus,
-    *,
-    last_only: bool = False,
-    embeds_last_only: bool = False,
-) -> "list[System]":
-    from .benchmark import System
-    from .core.index import build_index, inner_products
-    from .model_files import load_encoder
+def _search(config: EvaluateConfig) -> "Search":
+    from .scoring import Search
 
-    encoder = load_encoder(checkpoint.check().path)
-    layers = range(encoder.layers if last_only else 1, encoder.layers + 1)
-    embedded = range(encoder.layers if embeds_last_only else 1, encoder.layers + 1)
-
-    def vectors(texts: Sequence[str], kind: "Kind", what: str) -> "np.ndarray":
-        return embed(
-            corpus.root, checkpoint, texts, kind, embedded,
-            config.batch_tokens, f"{name}: embedding {what}", encoder=encoder, wanted=layers,
-        )  # fmt: skip
-
-    asked = vectors(benchmark.questions, "query", "queries")
-    seen = vectors(benchmark.hidden_texts, "document", "passages with the answer hidden")
-    passages = vectors(benchmark.passages.texts, "document", "passages")
-    tokens = _mean_tokens(encoder, benchmark.passages.texts)
-    systems = []
-    with progress(f"{name}: searching", len(layers) * len(asked), "queries") as advance:
-        for number, layer in enumerate(layers):
-            index = build_index(passages[:, number])
-            rows, scores = index.search(
-                asked[:, number], config.passages_per_query, advance=advance
-            )
-            products = inner_products(
-                asked[benchmark.hidden_queries, number], seen[:, number, None]
-            )
-            values = benchmark.measure(rows, scores, products[:, 0])
-            cost = encoder.gflops(tokens, layer)
-            systems.append(System(name, layer, encoder.pooling, encoder.dimension, cost, values))
-    return systems
-
-
-def _score_bm25(benchmark: "Benchmark", config: EvaluateConfig) -> "System":
-    import numpy as np
-
-    from .benchmark import System
-    from .core.lexical import LexicalIndex
-
-    index = LexicalIndex(benchmark.passages.texts)
-    with progress("BM25: searching", len(benchmark.questions), "queries") as advance:
-        rows, scores = index.search(benchmark.questions, config.passages_per_query, advance=advance)
-    hidden = np.array(
-        [
-            index.score(benchmark.questions[number], text)
-            for number, text in zip(benchmark.hidden_queries, benchmark.hidden_texts, strict=True)
-        ],
-        dtype=np.float32,
-    )
-    hidden[hidden <= 0] = -np.inf  # without a common word it is not found at all
-    return System("BM25", 0, "", 0, 0.0, benchmark.measure(rows, scores, hidden))
-
-
-def _mean_tokens(encoder: "Encoder", texts: Sequence[str]) -> int:
-    sample = texts[:: max(1, len(texts) // SAMPLED_PASSAGES)]
-    lengths = [len(tokens) for tokens in encoder.tokenize(sample, "document")]
-    return round(sum(lengths) / max(len(lengths), 1))
+    return Search(config.passages_per_query, config.batch_tokens)
 
 
 def _write(
-    systems: "list[System]", benchmark: "Benchmark", corpus: Corpus, config: EvaluateConfig
+    groups: "Sequence[tuple[Benchmark, list[System]]]",
+    corpus: Corpus,
+    config: EvaluateConfig,
+    facts: Mapping[str, Any] = MappingProxyType({}),
 ) -> Scores:
-    rows = benchmark.tabulate(systems, resamples=config.resamples, seed=config.seed)
-    scores = Scores.write(corpus.root, rows, facts={"questions": benchmark.count()})
-    logger.info("scored %s", "; ".join(_tell(rows, *group) for group, _ in benchmark.groups))
+    rows: list[dict[str, Any]] = []
+    questions: dict[str, int] = {}
+    for benchmark, systems in groups:
+        rows += benchmark.tabulate(systems, resamples=config.resamples, seed=config.seed)
+        questions |= benchmark.count()
+    scores = Scores.write(corpus.root, rows, facts={"questions": questions, **facts})
+    told = "; ".join(_tell(rows, group, count) for group, count in questions.items())
+    cost = facts.get("milliseconds", {})
+    per_layer = ", ".join(f"{layer}: {value:.2f}" for layer, value in cost.items())
+    logger.info("scored %s%s", told, f"; ms per passage by layer {per_layer}" if cost else "")
     return scores
 
 
-def _tell(rows: list[dict[str, Any]], split: str, origin: str) -> str:
-    """Tell the nDCG of each system's last layer on one group of questions."""
-    shown = [row for row in rows if (row["split"], row["origin"]) == (split, origin)]
-    last = {row["system"]: row for row in shown if row["metric"] == "ndcg@10"}  # in order of layers
+def _tell(rows: list[dict[str, Any]], group: str, questions: int) -> str:
+    """Tell the nDCG of each system's last layer, as it pools by itself, on a group of questions."""
+    last: dict[str, dict[str, Any]] = {}
+    for row in rows:
+        if f"{row['split']} {row['origin']}" == group and row["metric"] == "ndcg@10":
+            before = last.get(row["system"])
+            if before is None or row["layer"] > before["layer"]:  # its own pooling comes first
+                last[row["system"]] = row
     values = ", ".join(f"{name} {row['value']:.3f}" for name, row in last.items())
-    return f"{split} {origin}, {len(shown[0]['values'])} questions, nDCG@10: {values}"
+    return f"{group}, {questions} questions, nDCG@10: {values}"

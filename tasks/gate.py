@@ -4,7 +4,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .contracts import Scores
+from .contracts import GENERAL, Scores
 from .core.selection import beats
 
 
@@ -33,7 +33,7 @@ def judge(
         seed: Decides the bootstrap.
     """
     rows = [row for row in scores.read().to_pylist() if row["metric"] == metric]
-    rows = [row for row in rows if row["split"] == "test"]
+    rows = [row for row in rows if row["split"] == "test" and row["origin"] != GENERAL]
     if not rows:
         return Verdict(False, "There is no test question, so nothing is proven.", [])
     origin = "human" if any(row["origin"] == "human" for row in rows) else "synthetic"

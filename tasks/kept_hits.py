@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from .contracts import Checkpoint
 from .corpus_hits import CorpusHits
-from .embed import embedding_settings, text_keys
+from .kept_vectors import embedding_settings, text_keys
 from .stage import fingerprint_code
 
 if TYPE_CHECKING:

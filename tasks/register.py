@@ -38,7 +38,7 @@ class RegisterConfig(Config):
 
     name: str = Field(default="burnish", pattern=r"^[^/:@'`\"]+$", max_length=200)
     """Name of the registered model, and of its experiment."""
-    metric: Literal["ndcg@10", "recall@100", "mrr@10"] = "ndcg@10"
+    metric: Literal["ndcg@10", "recall@100", "mrr@10", "map@100"] = "ndcg@10"
     """Metric the gate compares, on the test questions."""
     confidence: float = Field(default=0.95, gt=0.5, lt=1)
     """Confidence of the gate's intervals."""
@@ -47,6 +47,9 @@ class RegisterConfig(Config):
     min_speedup: float | None = Field(default=None, gt=0)
     """A model that encodes less than this many times as fast as the base does not become champion;
     not given, any speed does."""
+    max_forgotten: float | None = Field(default=0.05, ge=0, lt=1)
+    """Largest loss on the general set accepted of a champion, as a fraction of the base's nDCG@10;
+    the whole interval of the loss must lie within it. None accepts any."""
     seed: int = Field(default=0, ge=0)
     """Decides the bootstrap."""
 
@@ -134,6 +137,7 @@ def _weigh(
     config: RegisterConfig,
 ) -> "tuple[Speed, Verdict]":
     """Measure the model's speed beside the base's, and ask the gate."""
+    from .forgetting import keep_knowledge
     from .gate import judge, keep_budget
     from .speed import compare_speed
 
@@ -141,6 +145,10 @@ def _weigh(
     verdict = judge(
         scores, opponent, cut.facts["layer"], config.metric, config.confidence, config.seed
     )
+    verdict = keep_knowledge(
+        verdict, scores, cut.facts,
+        max_forgotten=config.max_forgotten, confidence=config.confidence, seed=config.seed,
+    )  # fmt: skip
     megabytes = cut.facts["bytes"] / 1e6
     limits = {"max_megabytes": config.max_megabytes, "min_speedup": config.min_speedup}
     return speed, keep_budget(verdict, megabytes, speed.ratio, **limits)

@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from .contracts import GENERAL
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
@@ -10,7 +12,6 @@ if TYPE_CHECKING:
 Row = dict[str, Any]
 
 BY_LAYER = ("base", "tuned", "champion")  # systems that have layers; any other is one line
-GENERAL = "general"  # origin of questions that have nothing to do with the documents
 # Okabe and Ito's, which colour-blind people tell apart too.
 COLOURS = {"base": "#777777", "tuned": "#0072b2", "champion": "#009e73", "BM25": "#e69f00"}
 OTHERS = ("#56b4e9", "#a6761d", "#000000")
@@ -24,11 +25,8 @@ def pick(rows: Sequence[Row], metric: str = "ndcg@10", split: str = "test") -> l
         metric: Which metric.
         split: `dev` or `test`.
     """
-    found = [
-        row
-        for row in rows
-        if row["metric"] == metric and row["split"] == split and row["origin"] != GENERAL
-    ]
+    found = [row for row in rows if row["metric"] == metric and row["split"] == split]
+    found = [row for row in found if row["origin"] != GENERAL]
     human = [row for row in found if row["origin"] == "human"]
     return human or found
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
+from .contracts import GENERAL
 from .report import Row, pick
 
 
@@ -14,7 +15,7 @@ def tabulate_layers(rows: Sequence[Row], chosen: int, pooling: str) -> Iterator[
         pooling: The model's own: of several, its scores are shown.
     """
     title = "## How well it finds the answers\n\n"
-    tests = [row for row in rows if row["split"] == "test"]
+    tests = [row for row in rows if row["split"] == "test" and row["origin"] != GENERAL]
     for origin in sorted({row["origin"] for row in tests}):  # human first
         found = [row for row in tests if row["origin"] == origin]
         asked = {"human": "asked by people", "synthetic": "made of test documents"}

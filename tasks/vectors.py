@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 KEY = pa.binary(16)  # half a SHA-256: no two texts of any corpus have it in common
 RELEASED_BYTES = 2**24  # written to a map between two releases of its memory
+SHORTENED_ROWS = 8192  # vectors shortened at once
 
 
 class VectorMemo:
@@ -49,6 +50,10 @@ class VectorMemo:
         self._schema = pa.schema(columns)
         self._parts = Parts(root, name, settings, self._schema)
         self.computed = 0
+
+    def find(self, keys: pa.Array) -> "np.ndarray":
+        """Return the row of each key that was there at the start, (keys,); -1 for none."""
+        return self._parts.find(keys)
 
     def fill(
         self,
@@ -138,6 +143,38 @@ def map_new(root: Path, shape: tuple[int, ...]) -> "np.ndarray":
             else:
                 file.truncate(size)
             return np.memmap(file, dtype=np.float32, mode="r+", shape=shape)
+
+
+def shorten_vectors(
+    root: Path, vectors: "np.ndarray", dimension: int, *, normalize: bool
+) -> "np.ndarray":
+    """Keep the first numbers of vectors, in a memory map of their own.
+
+    Args:
+        root: Folder of all nouns, on whose disk the map is.
+        vectors: (vectors, whole dimension).
+        dimension: Numbers kept of each.
+        normalize: Whether what is kept is scaled to length 1 again.
+
+    Returns:
+        (vectors, dimension) float32; `vectors` themselves if nothing goes.
+    """
+    if dimension == vectors.shape[1]:
+        return vectors
+    import numpy as np
+    import torch
+
+    from .core.mapped import release
+    from .core.pooling import shorten
+
+    kept = map_new(root, (len(vectors), dimension))
+    for start in range(0, len(vectors), SHORTENED_ROWS):
+        rows = slice(start, start + SHORTENED_ROWS)
+        block = torch.from_numpy(np.array(vectors[rows, :dimension]))
+        kept[rows] = shorten(block, dimension, normalize=normalize).numpy()
+        release(vectors)
+        release(kept)
+    return kept
 
 
 def _column(layer: int) -> str:

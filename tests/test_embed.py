@@ -9,7 +9,7 @@ import pytest
 from tasks import embed as embed_module
 from tasks.contracts import Checkpoint
 from tasks.core.encoder import Encoder
-from tasks.embed import embed
+from tasks.embed import embed, embed_poolings, hand_down
 from tasks.model_files import load_encoder
 
 
@@ -17,13 +17,13 @@ from tasks.model_files import load_encoder
 def encoded(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
     """Give the list of texts that really went through a model."""
     seen: list[str] = []
-    original = Encoder.encode
+    original = Encoder.encode_poolings
 
     def encode(self: Encoder, texts: list[str], *args: object, **kwargs: object) -> np.ndarray:
         seen.extend(texts)
         return original(self, texts, *args, **kwargs)
 
-    monkeypatch.setattr(Encoder, "encode", encode)
+    monkeypatch.setattr(Encoder, "encode_poolings", encode)
     yield seen
 
 
@@ -66,7 +66,7 @@ def test_a_kill_loses_one_part(
 ) -> None:
     monkeypatch.setattr(embed_module, "PART_TEXTS", 2)
     texts = [f"the {animal}" for animal in ("bear", "bird", "cat", "dog", "wolf")]
-    whole, counting = Encoder.encode, iter(range(99))
+    whole, counting = Encoder.encode_poolings, iter(range(99))
 
     def encode(self: Encoder, *args: object, **kwargs: object) -> np.ndarray:
         if next(counting) == 1:
@@ -74,7 +74,7 @@ def test_a_kill_loses_one_part(
         return whole(self, *args, **kwargs)
 
     with monkeypatch.context() as patch:
-        patch.setattr(Encoder, "encode", encode)
+        patch.setattr(Encoder, "encode_poolings", encode)
         with pytest.raises(KeyboardInterrupt):
             embed(checkpoint.root, checkpoint, texts, "document", [3])
     assert encoded == texts[:2]
@@ -119,3 +119,44 @@ def test_vectors_are_mapped_and_a_layer_is_one_piece(
     found = embed(checkpoint.root, checkpoint, texts, "document", [1, 3])[:, 1]
     assert isinstance(found, np.memmap)
     assert found.flags.c_contiguous
+
+
+def test_several_poolings_come_from_one_pass_and_each_is_found_alone(
+    checkpoint: Checkpoint, texts: list[str], encoded: list[str]
+) -> None:
+    encoder = load_encoder(checkpoint.path)
+    embed(checkpoint.root, checkpoint, texts[:2], "document", [1, 3])
+    many = embed_poolings(
+        checkpoint.root, checkpoint, texts, "document", [1, 3], ["mean", "max"], encoder=encoder
+    )
+    assert sorted(encoded) == sorted([*texts[:2], *texts])
+    for pooling, found in many.items():
+        alone = encoder.cut(3, pooling=pooling).encode(texts, "document", [1, 3])
+        np.testing.assert_allclose(found, alone, atol=1e-5)
+    encoded.clear()
+    own = embed(checkpoint.root, checkpoint, texts, "document", [1, 3])
+    again = embed_poolings(
+        checkpoint.root, checkpoint, texts, "document", [1, 3], ["max"], encoder=encoder
+    )
+    assert encoded == []
+    assert np.array_equal(own, many["mean"])
+    assert np.array_equal(again["max"], many["max"])
+
+
+def test_a_cut_model_is_handed_its_own_pooling_and_length(
+    checkpoint: Checkpoint,
+    texts: list[str],
+    make_checkpoint: Callable[..., Checkpoint],
+    encoded: list[str],
+) -> None:
+    whole = load_encoder(checkpoint.path)
+    embed_poolings(
+        checkpoint.root, checkpoint, texts, "document", [1, 2, 3], ["mean", "cls"], encoder=whole
+    )
+    cut = make_checkpoint(whole.cut(2, pooling="cls", dimension=8))
+    encoded.clear()
+    hand_down(checkpoint.root, checkpoint, 2, cut, texts, "document")
+    found = embed(checkpoint.root, cut, texts, "document", [2])
+    assert encoded == []
+    expected = load_encoder(cut.path).encode(texts, "document", [2])
+    np.testing.assert_allclose(found, expected, atol=1e-5)

@@ -7,9 +7,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
+from torch import Tensor
 
 from tasks.contracts import BurnishError, Checkpoint, Corpus, Pairs, Scores
-from tasks.core.encoder import Encoder
+from tasks.core.encoder import Encoder, Kind
 from tasks.core.text import mask
 from tasks.evaluate import EvaluateConfig, evaluate, evaluate_last
 from tasks.model_files import load_encoder
@@ -103,7 +104,13 @@ def slow_metrics(ranking: list[str], grades: dict[str, int]) -> dict[str, float]
         / sum(gain / log2(i + 2) for i, gain in enumerate(ideal[:10])),
         "recall@100": sum(gain > 0 for gain in gains[:100]) / len(grades),
         "mrr@10": 1 / first if first else 0.0,
+        "map@100": slow_average_precision(gains[:100]) / len(grades),
     }
+
+
+def slow_average_precision(gains: list[int]) -> float:
+    found = [rank for rank, gain in enumerate(gains, 1) if gain]
+    return sum(number / rank for number, rank in enumerate(found, 1))
 
 
 def by_key(scores: Scores) -> dict[tuple, dict[str, Any]]:
@@ -128,7 +135,7 @@ def test_every_system_layer_split_origin_and_metric_has_its_row(world: World) ->
     found = by_key(scores)
     systems = [("tuned", 1), ("tuned", 2), ("tuned", 3), ("base", 1), ("base", 2), ("BM25", 0)]
     rest = itertools.product(
-        ("dev", "test"), ("human", "synthetic"), ("ndcg@10", "recall@100", "mrr@10")
+        ("dev", "test"), ("human", "synthetic"), ("ndcg@10", "recall@100", "mrr@10", "map@100")
     )
     assert set(found) == {(*system, *key) for system, key in itertools.product(systems, rest)}
     costs = [found["tuned", layer, "test", "human", "mrr@10"]["cost"] for layer in (1, 2, 3)]
@@ -159,13 +166,21 @@ def test_the_base_embeds_the_corpus_once_per_run(
 ) -> None:
     retrieve.fn(world.corpus, world.pairs, world.base, RetrieveConfig())
     passes: list[tuple[int, set[str]]] = []
-    original = Encoder.encode
+    original = Encoder.encode_poolings
 
-    def encode(self: Encoder, texts: list[str], *args: object, **kwargs: object) -> np.ndarray:
-        passes.append((self.layers, set(texts)))
-        return original(self, texts, *args, **kwargs)
+    def encode(
+        self: Encoder,
+        texts: list[str],
+        kind: Kind,
+        layers: list[int],
+        *args: object,
+        **kwargs: object,
+    ) -> np.ndarray:
+        if len(layers) > 1:  # a cut model is timed at its last layer alone
+            passes.append((self.layers, set(texts)))
+        return original(self, texts, kind, layers, *args, **kwargs)
 
-    monkeypatch.setattr(Encoder, "encode", encode)
+    monkeypatch.setattr(Encoder, "encode_poolings", encode)
     evaluate.fn(world.tuned, world.base, world.corpus, world.pairs, CONFIG)
     corpus = set(world.corpus.read().column("text").to_pylist())
     embedded = {layers: set() for layers in (2, 3)}
@@ -178,7 +193,7 @@ def test_the_champion_is_scored_as_its_last_layer(world: World) -> None:
     champion = evaluate_last.fn(world.tuned, world.corpus, world.pairs, CONFIG)
     found = by_key(champion)
     expected = by_key(evaluate.fn(world.tuned, world.base, world.corpus, world.pairs, CONFIG))
-    assert len(found) == 2 * 2 * 3
+    assert len(found) == 2 * 2 * 4
     for (system, layer, *key), row in found.items():
         assert (system, layer) == ("champion", 3)
         assert row == expected["tuned", 3, *key] | {"system": "champion"}
@@ -199,4 +214,57 @@ def test_running_again_gives_the_same_noun(world: World) -> None:
     first, again = (
         evaluate.fn(world.tuned, world.base, world.corpus, world.pairs, CONFIG) for _ in range(2)
     )
-    assert first == again
+    assert (first.path, first.fingerprint) == (again.path, again.fingerprint)
+    cost = again.facts["milliseconds"]  # measured, so it differs and is no part of the noun
+    assert set(cost) == {"1", "2", "3"}
+    assert min(cost.values()) > 0
+
+
+def test_every_pooling_and_length_scores_as_the_model_cut_to_it(
+    world: World, make_checkpoint: Callable[..., Checkpoint]
+) -> None:
+    encoder = load_encoder(world.tuned.path)
+    trained = world.tuned.model_copy(update={"facts": {"dimensions": [8, 32], "exits": [3]}})
+    config = CONFIG.model_copy(update={"poolings": ("cls", "mean")})
+    scores = evaluate.fn(trained, world.base, world.corpus, world.pairs, config)
+    cells: dict[tuple, list[dict[str, Any]]] = {}
+    for row in scores.read().to_pylist():
+        if row["system"] != "BM25":
+            cell = row["system"], row["layer"], row["pooling"], row["dimension"]
+            cells.setdefault(cell, []).append(row)
+    tuned = itertools.product(["tuned"], (1, 2, 3), ("mean", "cls"), (32, 8))
+    base = itertools.product(["base"], (1, 2), ("mean", "cls"), [32])
+    assert set(cells) == {*tuned, *base}
+    assert next(iter(cells)) == ("tuned", 1, "mean", 32)  # as it is by itself comes first
+    for layer, pooling, dimension in ((2, "cls", 8), (3, "cls", 32), (1, "mean", 8)):
+        cut = make_checkpoint(encoder.cut(layer, pooling=pooling, dimension=dimension))
+        alone = evaluate_last.fn(cut, world.corpus, world.pairs, CONFIG).read().to_pylist()
+        together = cells["tuned", layer, pooling, dimension]
+        for row, expected in zip(together, alone, strict=True):
+            assert row["values"] == pytest.approx(expected["values"], abs=1e-9)
+
+
+def test_more_cells_cost_no_more_passes(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    passed: list[str] = []
+    original = Encoder.forward_poolings
+
+    def forward(
+        self: Encoder, batch: dict[str, Tensor], layers: list[int], poolings: list[str]
+    ) -> Tensor:
+        if len(layers) > 1:
+            passed.extend(["text"] * len(batch["input_ids"]))
+        return original(self, batch, layers, poolings)
+
+    monkeypatch.setattr(Encoder, "forward_poolings", forward)
+    trained = world.tuned.model_copy(update={"facts": {"dimensions": [8, 16, 32]}})
+    config = CONFIG.model_copy(update={"poolings": ("cls", "max", "lasttoken")})
+    evaluate.fn(trained, world.base, world.corpus, world.pairs, config)
+    asked = [row for row in world.pairs.read().to_pylist() if row["split"] != "train"]
+    texts = [row["text"] for row in world.corpus.read().to_pylist()]
+    queries = {row["query"] for row in asked}
+    hidden = {
+        mask(texts[2 * int(row["passage_id"][1:3]) + int(row["passage_id"][4:])], row["masked"])
+        for row in asked
+        if row["masked"]
+    }
+    assert len(passed) == 2 * (len(queries) + len(hidden) + len(set(texts)))

@@ -10,7 +10,7 @@ import pytest
 
 from tasks import vectors as vectors_module
 from tasks.contracts import BurnishError
-from tasks.embed import text_keys
+from tasks.kept_vectors import text_keys
 from tasks.vectors import VectorMemo, map_new
 
 

@@ -192,7 +192,12 @@ class Encoder:
         return embeddings
 
     def cut(
-        self, layer: int, *, pooling: Pooling | None = None, dimension: int | None = None
+        self,
+        layer: int,
+        *,
+        pooling: Pooling | None = None,
+        dimension: int | None = None,
+        copies_weights: bool = True,
     ) -> "Encoder":
         """Return a copy that has the first `layer` layers only, in weights and in configuration.
 
@@ -200,6 +205,7 @@ class Encoder:
             layer: Layers kept.
             pooling: How the copy pools; as this encoder does if left out.
             dimension: Numbers the copy keeps of an embedding; all if left out.
+            copies_weights: Whether the copy has weights of its own.
 
         Raises:
             ValueError: the model has no such layer, or none would be left: of some architectures
@@ -208,7 +214,7 @@ class Encoder:
         self._require(layer, least=1)
         return replace(
             self,
-            model=cut_layers(self.model, layer),
+            model=cut_layers(self.model, layer, copies_weights=copies_weights),
             pooling=self.pooling if pooling is None else pooling,
             shortened_to=self.shortened_to if dimension is None else dimension,
         )

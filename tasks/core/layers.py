@@ -1,6 +1,7 @@
 """The layers of a transformer: all read in one pass, cut off, and counted."""
 
 import copy
+import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import Any
@@ -52,20 +53,30 @@ def read_layers(
         reached(last, output.last_hidden_state)
 
 
-def cut_layers(model: PreTrainedModel, layer: int) -> PreTrainedModel:
-    """Return a copy that has the first `layer` layers only, in weights and in configuration."""
-    return keep_layers(model, range(layer))
+def cut_layers(
+    model: PreTrainedModel, layer: int, *, copies_weights: bool = True
+) -> PreTrainedModel:
+    """Return a copy that has the first `layer` layers only, in weights and in configuration.
+
+    Without `copies_weights` the copy computes with the model's own, and takes next to no memory.
+    """
+    return keep_layers(model, range(layer), copies_weights=copies_weights)
 
 
-def keep_layers(model: PreTrainedModel, kept: Sequence[int]) -> PreTrainedModel:
+def keep_layers(
+    model: PreTrainedModel, kept: Sequence[int], *, copies_weights: bool = True
+) -> PreTrainedModel:
     """Return a copy that has some of the layers only, in weights and in configuration.
 
     Args:
         model: The whole model.
         kept: Which layers, numbered from 0, ascending.
+        copies_weights: Without, the copy computes with the model's own, and takes next to no
+            memory.
     """
     with only_layers(model, kept):
-        return copy.deepcopy(model)
+        shared = () if copies_weights else itertools.chain(model.parameters(), model.buffers())
+        return copy.deepcopy(model, {id(tensor): tensor for tensor in shared})
 
 
 @contextmanager

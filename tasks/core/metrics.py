@@ -1,4 +1,4 @@
-"""How good a ranking is, per query: nDCG, recall, and reciprocal rank, as trec_eval counts them."""
+"""How good a ranking is, per query: nDCG, recall, reciprocal rank, and average precision."""
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -7,6 +7,7 @@ from numpy.typing import ArrayLike, NDArray
 NDCG_DEPTH = 10
 RECALL_DEPTH = 100
 MRR_DEPTH = 10
+MAP_DEPTH = 100
 
 
 def ndcg(ranked: ArrayLike, judged: ArrayLike, depth: int = NDCG_DEPTH) -> NDArray[np.float64]:
@@ -67,6 +68,31 @@ def mrr(ranked: ArrayLike, depth: int = MRR_DEPTH) -> NDArray[np.float64]:
     if is_relevant.shape[1] == 0:
         return np.zeros(len(is_relevant))
     return np.where(is_relevant.any(axis=1), 1 / (is_relevant.argmax(axis=1) + 1), 0.0)
+
+
+def average_precision(
+    ranked: ArrayLike, judged: ArrayLike, depth: int = MAP_DEPTH
+) -> NDArray[np.float64]:
+    """Return the average precision of each query; its mean over queries is MAP.
+
+    `AP@k = sum over the relevant ranks i = 1..k of (relevant documents up to i) / i`, divided by
+    the number of relevant documents, found or not: trec_eval's `map_cut`. Grades count alike.
+
+    Args:
+        ranked: (queries, ranks) grade of the document at each rank, best first.
+        judged: (queries, documents) grades of all relevant documents; 0 for padding.
+        depth: The last rank that counts.
+
+    Returns:
+        (queries,) 0 to 1; 0 where nothing is relevant.
+
+    >>> average_precision([[1, 0, 2]], [[1, 2]])
+    array([0.8333])
+    """
+    is_relevant = np.asarray(ranked)[:, :depth] > 0
+    precisions = np.cumsum(is_relevant, axis=1) / (np.arange(is_relevant.shape[1]) + 1)
+    found = (precisions * is_relevant).sum(axis=1)
+    return _ratio(found, np.count_nonzero(np.asarray(judged), axis=1))
 
 
 def _dcg(grades: ArrayLike, depth: int) -> NDArray[np.float64]:

@@ -1,7 +1,5 @@
 """A line to a chat endpoint: shared by many requests, each sent in its turn and booked once."""
 
-import asyncio
-import random
 from collections.abc import Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -10,11 +8,10 @@ from .budget import Budget, Usage, estimate_tokens
 from .chat_config import ChatConfig
 from .kept_answers import Journal
 from .prompts import Message
+from .retries import count_failure, pause
 
 if TYPE_CHECKING:
-    from openai import APIError, AsyncOpenAI
-
-LONGEST_PAUSE_SECONDS = 8.0
+    from openai import AsyncOpenAI
 
 
 class Line:
@@ -58,10 +55,9 @@ class Line:
             try:
                 return await self._ask_once(key, conversation, tokens)
             except APIError as error:
-                failed = self._count(key, error, failed)
-                if failed:
-                    longest = min(2**failed / 4, LONGEST_PAUSE_SECONDS)
-                    await asyncio.sleep(longest * random.uniform(0.75, 1))
+                started, most = self._started[key], self._config.max_retries
+                failed = count_failure(self.chat, self._pace, error, started, failed, most)
+                await pause(failed)
 
     async def close(self) -> None:
         """Close the connections."""
@@ -96,14 +92,3 @@ class Line:
             raise
         finally:
             await self._budget.settle(reserved, spent, counted)
-
-    def _count(self, key: str, error: "APIError", failed: int) -> int:
-        """Count a failure; raise it if asking again is of no use. Being busy is none."""
-        is_busy, seconds = self.chat.pause(error)
-        if is_busy and not self.chat.is_final(error):
-            if self._pace.busy(self._started[key], seconds):
-                return failed
-            raise error
-        if failed == self._config.max_retries or not self.chat.is_passing(error):
-            raise error
-        return failed + 1

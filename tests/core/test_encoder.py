@@ -280,3 +280,17 @@ def test_batches_hold_every_text_once_within_bounds(batch_tokens: int) -> None:
     for rows in batches:
         size = len(rows) * max(lengths[row] for row in rows)
         assert size <= batch_tokens or len(rows) == 1
+
+
+def test_a_cut_may_compute_with_the_weights_of_the_whole(
+    make_encoder: Make, architecture: str
+) -> None:
+    encoder = make_encoder(architecture)
+    borrowed = encoder.cut(2, copies_weights=False)
+    own = {id(tensor) for tensor in encoder.model.parameters()}
+    assert {id(tensor) for tensor in borrowed.model.parameters()} <= own
+    assert (encoder.layers, borrowed.layers) == (3, 2)
+    found, expected = (
+        one.encode(["the ship", "gold"], "document", [2]) for one in (borrowed, encoder.cut(2))
+    )
+    assert np.array_equal(found, expected)

@@ -5,7 +5,7 @@ from math import log2
 import numpy as np
 import pytest
 
-from tasks.core.metrics import mrr, ndcg, recall
+from tasks.core.metrics import average_precision, mrr, ndcg, recall
 
 
 def slow_ndcg(ranking: list[str], qrels: dict[str, int], depth: int) -> float:
@@ -14,6 +14,16 @@ def slow_ndcg(ranking: list[str], qrels: dict[str, int], depth: int) -> float:
     best = sorted(qrels.values(), reverse=True)[:depth]
     ideal = sum(grade / log2(i + 2) for i, grade in enumerate(best))
     return sum(gains) / ideal if ideal else 0.0
+
+
+def slow_map(ranking: list[str], qrels: dict[str, int], depth: int) -> float:
+    """Compute trec_eval's map_cut, whose divisor counts what was not found too."""
+    hits, total = 0, 0.0
+    for rank, document in enumerate(ranking[:depth], start=1):
+        if qrels.get(document, 0) > 0:
+            hits += 1
+            total += hits / rank
+    return total / len(qrels) if qrels else 0.0
 
 
 @pytest.mark.parametrize(
@@ -48,9 +58,16 @@ def test_all_equal_loops_over_documents() -> None:
                 slow_ndcg(documents[:30], qrels, 10),
                 len(set(documents[:20]) & set(qrels)) / len(qrels),
                 1 / places[0] if places else 0.0,
+                slow_map(documents[:30], qrels, 25),
             )
         )
-    found = zip(ndcg(ranked, judged), recall(ranked, judged, depth=20), mrr(ranked), strict=True)
+    found = zip(
+        ndcg(ranked, judged),
+        recall(ranked, judged, depth=20),
+        mrr(ranked),
+        average_precision(ranked, judged, depth=25),
+        strict=True,
+    )
     np.testing.assert_allclose(list(found), expected)
 
 
@@ -59,6 +76,10 @@ def test_best_ranking_scores_one_and_order_matters() -> None:
     assert ndcg(grades, grades) == pytest.approx([1.0])
     assert ndcg(grades[:, ::-1], grades)[0] < 1
     assert recall(grades, grades) == recall(grades[:, ::-1], grades) == [1.0]
+    assert average_precision(grades, grades) == [1.0]
+    assert average_precision(grades[:, ::-1], grades)[0] == pytest.approx(
+        (1 / 3 + 2 / 4 + 3 / 5) / 3
+    )
 
 
 def test_cut_offs() -> None:
@@ -66,10 +87,14 @@ def test_cut_offs() -> None:
     late[0, 100] = 1
     assert recall(late, [[1]]) == [0.0]
     assert recall(late[:, 1:], [[1]]) == [1.0]
+    assert average_precision(late, [[1]]) == [0.0]
+    assert average_precision(late[:, 1:], [[1]]) == pytest.approx([0.01])
     assert mrr(late[:, 90:]) == [0.0]
     assert mrr(late[:, 91:]) == [0.1]
 
 
 def test_a_ranking_may_be_empty() -> None:
     empty = np.zeros((2, 0), dtype=int)
-    assert [metric.tolist() for metric in (ndcg(empty, [[1]] * 2), mrr(empty))] == [[0, 0]] * 2
+    judged = [[1]] * 2
+    found = ndcg(empty, judged), mrr(empty), average_precision(empty, judged)
+    assert [metric.tolist() for metric in found] == [[0, 0]] * 3

@@ -23,7 +23,7 @@ KILLED_IN = {
     "mine": "tasks.mining:_tabulate",
     "draw": "tasks.draw:describe",
     "train": "tasks.heal:mean_distance",
-    "evaluate": "tasks.evaluate:_score_bm25",
+    "evaluate": "tasks.scoring:score_bm25",
     "truncate": "tasks.truncate:verify_cut",
     "register": "tasks.register:_point",
 }

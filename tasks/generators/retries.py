@@ -1,0 +1,46 @@
+"""Whether a request that failed is sent again, and when."""
+
+import asyncio
+import random
+from typing import TYPE_CHECKING
+
+from .chat import Chat
+from .pace import Pace
+
+if TYPE_CHECKING:
+    from openai import APIError
+
+LONGEST_PAUSE_SECONDS = 8.0
+
+
+def count_failure(
+    chat: Chat, pace: Pace, error: "APIError", started: float, failed: int, most: int
+) -> int:
+    """Count a failure; raise it if asking again is of no use. Being busy is none.
+
+    Args:
+        chat: The endpoint.
+        pace: Of all requests to it.
+        error: What went wrong.
+        started: When the request started, by the pace's clock.
+        failed: Failures of this request before.
+        most: Most tries after the first.
+
+    Returns:
+        Failures now; no more than before if the endpoint is only busy, and the pace slows down.
+    """
+    is_busy, seconds = chat.pause(error)
+    if is_busy and not chat.is_final(error):
+        if pace.busy(started, seconds):
+            return failed
+        raise error
+    if failed == most or not chat.is_passing(error):
+        raise error
+    return failed + 1
+
+
+async def pause(failed: int) -> None:
+    """Wait before a request that failed so often is sent again; longer each time."""
+    if failed:
+        longest = min(2**failed / 4, LONGEST_PAUSE_SECONDS)
+        await asyncio.sleep(longest * random.uniform(0.75, 1))
