@@ -40,8 +40,10 @@ def promote_version(config: PromoteConfig) -> None:
         BurnishError: the version is refused; the message says why.
     """
     registry = open_registry(config.root, config.name)
-    before = read_aliases(registry)
-    _tell(registry, before, promote(registry, config.version))
+    with registry.answering():
+        before = read_aliases(registry)
+        after = promote(registry, config.version)
+    _tell(registry, before, after)
 
 
 def roll_back_version(config: RollbackConfig) -> None:
@@ -51,8 +53,10 @@ def roll_back_version(config: RollbackConfig) -> None:
         BurnishError: there is nothing to go back to.
     """
     registry = open_registry(config.root, config.name)
-    before = read_aliases(registry)
-    _tell(registry, before, roll_back(registry))
+    with registry.answering():
+        before = read_aliases(registry)
+        after = roll_back(registry)
+    _tell(registry, before, after)
 
 
 def open_registry(root: Path, name: str) -> Registry:

@@ -58,7 +58,8 @@ def reproduce(config: ReproduceConfig) -> None:
         BurnishError: the version is another one now, or says too little about itself.
     """
     registry = open_registry(config.root, config.name)
-    version = find_version(registry, config.version)
+    with registry.answering():
+        version = find_version(registry, config.version)
     recorded = read_lineage(registry, version)
     folder = registry.root / "reproduced" / config.version
     settings = restore_settings(recorded, folder)

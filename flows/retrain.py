@@ -24,6 +24,7 @@ from tasks.sources import Listing, list_sources
 def retrain(config: RetrainConfig) -> Model:
     """Build a dataset from documents, then a model from the dataset, and publish it."""
     root = config.root.expanduser().resolve()
+    Registry(root, config.registry.name)  # that it does not answer is better told now than at last
     base, listing, stages = take_in(config)
     dataset = build_dataset(base, listing, stages)
     point_to_corpus(root, dataset.corpus.fingerprint)

@@ -113,13 +113,11 @@ def find_version(registry: Registry, number: str) -> "ModelVersion":
     Raises:
         BurnishError: there is none.
     """
-    versions = registry.client.search_model_versions(f"name = '{registry.name}'")
-    for version in versions:
-        if str(version.version) == number:
-            return version
-    numbers = ", ".join(sorted((str(version.version) for version in versions), key=int))
+    versions = {str(version.version): version for version in registry.list_versions()}
+    if number in versions:
+        return versions[number]
     raise BurnishError(
-        f"{registry.name} has no version {number}; it has {numbers or 'none yet'}. "
+        f"{registry.name} has no version {number}; it has {', '.join(versions) or 'none yet'}. "
         "Give one of these, or another --name."
     )
 

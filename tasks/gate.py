@@ -4,7 +4,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .contracts import GENERAL, Scores
+from .contracts import GENERAL, BurnishError, Scores
 from .core.selection import beats
 
 
@@ -17,12 +17,21 @@ class Verdict(NamedTuple):
 
 
 def judge(
-    scores: Scores, opponent: Scores | None, layer: int, metric: str, confidence: float, seed: int
+    scores: Scores,
+    opponent: Scores | None,
+    layer: int,
+    metric: str,
+    confidence: float,
+    seed: int,
+    *,
+    pooling: str | None = None,
+    dimension: int | None = None,
 ) -> Verdict:
     """Compare the candidate with the base and the champion on the test questions.
 
     Human questions decide where there are any, synthetic ones otherwise. The candidate must beat
     each opponent beyond chance: the paired bootstrap interval of the difference lies above zero.
+    An opponent that was scored in several ways is met at its last layer's best.
 
     Args:
         scores: Of the tuned model and the base.
@@ -31,42 +40,26 @@ def judge(
         metric: Name of the metric in `scores`.
         confidence: Of the interval, such as .95.
         seed: Decides the bootstrap.
+        pooling: The candidate's; any where it was scored with one alone.
+        dimension: The candidate's; any where it was scored at one alone.
+
+    Raises:
+        BurnishError: the candidate was not scored as it was cut.
     """
-    rows = [row for row in scores.read().to_pylist() if row["metric"] == metric]
-    rows = [row for row in rows if row["split"] == "test" and row["origin"] != GENERAL]
+    rows = _read(scores, metric)
     if not rows:
         return Verdict(False, "There is no test question, so nothing is proven.", [])
     origin = "human" if any(row["origin"] == "human" for row in rows) else "synthetic"
     rows = [row for row in rows if row["origin"] == origin]
-    candidate = next(r for r in rows if r["system"] == "tuned" and r["layer"] == layer)
-    base = max((row for row in rows if row["system"] == "base"), key=lambda row: row["layer"])
-    opponents = {"base": base}
+    wanted = {"system": "tuned", "layer": layer, "pooling": pooling, "dimension": dimension}
+    candidate = _find(rows, {name: value for name, value in wanted.items() if value is not None})
+    opponents = {"base": _find_best([row for row in rows if row["system"] == "base"])}
     if opponent is not None:
-        theirs = opponent.read().to_pylist()
-        opponents["champion"] = next(
-            row
-            for row in theirs
-            if (row["split"], row["origin"], row["metric"]) == ("test", origin, metric)
-        )
-    comparisons = []
-    for name, row in opponents.items():
-        found = beats(
-            np.asarray(candidate["values"]),
-            np.asarray(row["values"]),
-            confidence=confidence,
-            seed=seed,
-        )
-        comparisons.append(
-            {
-                "opponent": name,
-                "candidate": candidate["value"],
-                "value": row["value"],
-                "difference": found.difference,
-                "low": found.low,
-                "high": found.high,
-                "is_beyond_chance": bool(found.is_beyond_chance),
-            }
-        )
+        theirs = _read(opponent, metric)
+        opponents["champion"] = _find_best([row for row in theirs if row["origin"] == origin])
+    comparisons = [
+        _compare(name, candidate, row, confidence, seed) for name, row in opponents.items()
+    ]
     is_champion = all(row["is_beyond_chance"] for row in comparisons)
     return Verdict(
         is_champion,
@@ -105,6 +98,41 @@ def keep_budget(
         return verdict
     reason = f"Not the champion: {' and '.join(faults)}. But for that: {verdict.reason}"
     return verdict._replace(is_champion=False, reason=reason)
+
+
+def _compare(
+    name: str, candidate: dict[str, Any], row: dict[str, Any], confidence: float, seed: int
+) -> dict[str, Any]:
+    ours, theirs = (np.asarray(one["values"]) for one in (candidate, row))
+    found = beats(ours, theirs, confidence=confidence, seed=seed)
+    return {
+        "opponent": name,
+        "candidate": candidate["value"],
+        "value": row["value"],
+        **found._asdict(),
+        "is_beyond_chance": bool(found.is_beyond_chance),
+    }
+
+
+def _read(scores: Scores, metric: str) -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = scores.read().to_pylist()
+    rows = [row for row in rows if (row["split"], row["metric"]) == ("test", metric)]
+    return [row for row in rows if row["origin"] != GENERAL]
+
+
+def _find(rows: list[dict[str, Any]], wanted: dict[str, Any]) -> dict[str, Any]:
+    for row in rows:
+        if all(row[name] == value for name, value in wanted.items()):
+            return row
+    told = ", ".join(f"{name} {value}" for name, value in wanted.items())
+    raise BurnishError(
+        f"The candidate's own test scores are missing: there is no row of {told}. Evaluate the "
+        "model that it was cut from again, with this pooling and dimension."
+    )
+
+
+def _find_best(rows: list[dict[str, Any]]) -> dict[str, Any]:
+    return max(rows, key=lambda row: (row["layer"], row["value"]))
 
 
 def _reason(

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 FLAVOUR = "sentence_transformers"
 TASK = "llm/v1/embeddings"  # {"input": […]} is answered as OpenAI's API answers
 PACKAGES = ("mlflow", "sentence-transformers", "transformers", "torch")
-RUNS = (".py", ".pyc", ".so", ".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle", ".joblib")
+INERT = (".json", ".safetensors", ".txt", ".model", ".jinja")  # nothing else is published
 
 
 def log(checkpoint: Checkpoint, card: str, picture: "Figure", metadata: dict[str, str]) -> str:
@@ -116,11 +116,11 @@ def refuse_code(folder: Path) -> None:
     MLflow loads every such model with `trust_remote_code=True`, so there must be none to trust.
 
     Raises:
-        BurnishError: a file holds code, or a configuration names some.
+        BurnishError: a file may hold code, or a configuration names some.
     """
     for file in sorted(path for path in folder.rglob("*") if path.is_file()):
-        if file.suffix in RUNS:
-            raise BurnishError(f"{file} can run code where the model is loaded. {_ADVICE}")
+        if file.suffix not in INERT:
+            raise BurnishError(f"{file} may run code where the model is loaded. {_ADVICE}")
         if file.match("*config*.json") and _names_code(read_json(file)):
             raise BurnishError(f"{file} names code to be run (`auto_map`). {_ADVICE}")
     modules = folder / "modules.json"

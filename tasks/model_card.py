@@ -4,17 +4,28 @@ import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from .cells import find_cell
 from .contracts import Checkpoint, Corpus, Manifest, Pairs, Triplets
-from .model_layout import read_json, read_layout
+from .model_layout import read_layout
 from .report import Row
 from .score_table import tabulate_layers
+from .usage import tell_use
 
 if TYPE_CHECKING:
+    from .cells import Cell
     from .gate import Verdict
     from .model_layout import Layout
     from .speed import Speed
 
 DESCRIPTION_CHARACTERS = 5000  # what MLflow's database keeps of a version's description
+
+
+_POOLED = {
+    "mean": "the mean of its tokens",
+    "cls": "its first token",
+    "max": "the maximum over its tokens",
+    "lasttoken": "its last token",
+}
 
 
 class Card(NamedTuple):
@@ -67,12 +78,12 @@ def write_card(
         lineage: Fingerprints and settings of all that went in.
     """
     settings = lineage.get("settings", {})
-    layout = read_layout(cut.path)
+    layout, cell = read_layout(cut.path), find_cell(cut, cut.facts["layer"])
     base_name = str(settings.get("base") or base.facts.get("base", "a base model"))
     sections = (
-        _tell_purpose(name, cut, corpus, layout, base_name),
-        _tell_use(name, layout),
-        *tabulate_layers(rows, cut.facts["layer"], layout.pooling),
+        _tell_purpose(name, cut, corpus, layout, cell, base_name),
+        tell_use(name, layout),
+        *tabulate_layers(rows, cell),
         _tell_choice(cut, base, verdict, speed),
         _tell_training(whole, corpus, _find_facts(corpus, lineage), settings),
         _tell_origin(cut, lineage),
@@ -86,48 +97,22 @@ def write_card(
 
 
 def _tell_purpose(
-    name: str, cut: Checkpoint, corpus: Corpus, layout: "Layout", base_name: str
+    name: str, cut: Checkpoint, corpus: Corpus, layout: "Layout", cell: "Cell", base_name: str
 ) -> str:
-    pooling = read_json(cut.path / "1_Pooling/config.json")
-    dimension = layout.shortened_to or pooling["word_embedding_dimension"]
     documents, passages = corpus.facts.get("documents"), corpus.facts.get("passages")
     told = f"{documents:,} documents ({passages:,} passages)" if documents else "a team's documents"
-    kept, before = cut.facts["layer"], cut.facts.get("layers_before", cut.facts["layer"])
+    kept, before = cell.layer, cut.facts.get("layers_before", cell.layer)
     layers = f"cut to {kept} of its {before} layers" if kept < before else (
         f"with all its {kept} layers")  # fmt: skip
     return (
         f"# {name}\n\n"
         f"An embedding model that finds the passages which answer a question in {told}: {base_name}"
-        f", polished on them, {layers}. A text becomes one vector of {dimension} "
-        "numbers; compare two by their "
+        f", polished on them, {layers}. A text becomes one vector of "
+        f"{cell.dimension} numbers ({_POOLED[cell.pooling]}); compare two by their "
         f"{'cosine' if layout.normalize else 'inner product'}.\n\n"
         "Meant for search and retrieval (RAG) over these documents and others like them. Other "
         "subjects and languages, and other tasks than retrieval, were not measured. "
         f"Text beyond {layout.max_tokens} tokens is not read."
-    )
-
-
-def _tell_use(name: str, layout: "Layout") -> str:
-    query, document = (layout.prompts.get(kind, "") for kind in ("query", "document"))
-    told = [f"`{prompt}` before a {kind}" for kind, prompt in layout.prompts.items() if prompt]
-    return (
-        "## How to use it\n\n"
-        "```python\nimport mlflow\n\n"
-        f'uri = "models:/{name}@champion"\n'
-        "model = mlflow.sentence_transformers.load_model(uri)\n"
-        'model.encode_query("…"), model.encode_document(["…", "…"])\n\n'
-        'served = mlflow.pyfunc.load_model(uri)  # model_config={"task": None} for bare arrays\n'
-        'served.predict({"input": ["…"]}, {"prompt_name": "query"})  # as OpenAI\'s API answers\n\n'
-        "# mlflow-skinny is enough for this\n"
-        'folder = mlflow.artifacts.download_artifacts(uri) + "/model.sentence_transformer"\n'
-        "SentenceTransformer(folder)\n"
-        'HuggingFaceEmbeddings(model_name=folder, encode_kwargs={"prompt_name": "document"},\n'
-        '                      query_encode_kwargs={"prompt_name": "query"})  # LangChain\n'
-        f"HuggingFaceEmbedding(folder, query_instruction={query!r},\n"
-        f"                     text_instruction={document!r})  # LlamaIndex\n"
-        "```\n\n"
-        f"Prompts: {', '.join(told) or 'none'}. "
-        "The folder holds no code, so nothing has to be trusted to load it."
     )
 
 

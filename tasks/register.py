@@ -15,6 +15,7 @@ from .aliases import (
     read_aliases,
     require_proven,
 )
+from .cells import find_cell
 from .config import Config
 from .contracts import Checkpoint, Corpus, Registration, Scores
 from .registry import CANDIDATE, OPPONENT_TAG, Registry
@@ -102,10 +103,13 @@ def register(
     origin = lineage | describe_code() | {"environment": describe_environment()}
     card = write_card(config.name, cut, whole, base, corpus, shown, verdict, speed, origin)
     measures = {f"passages_per_second_{name}": rate for name, rate in speed._asdict().items()}
-    measures |= {"layer": cut.facts["layer"], "bytes": cut.facts["bytes"]}
+    measures |= {name: cut.facts[name] for name in ("layer", "bytes")}
+    measures["dimension"] = find_cell(cut, cut.facts["layer"]).dimension
     version = publish(registry, cut, rows, measures, origin, card)
     proof = prove(registry, version, cut)
-    hand_down(cut.root, whole, cut.facts["layer"], proof.checkpoint, texts, "document")
+    layer = cut.facts["layer"]
+    if find_cell(cut, layer) == find_cell(whole, layer):  # other pooling makes other vectors
+        hand_down(cut.root, whole, layer, proof.checkpoint, texts, "document")
     verdict = _point(registry, version, verdict, opponent_version, card)
     content = {"model": config.name, "checkpoint": cut.fingerprint, "lineage": lineage,
                "moved": verdict.is_champion, "reason": verdict.reason}  # fmt: skip
@@ -142,9 +146,11 @@ def _weigh(
     from .speed import compare_speed
 
     speed = compare_speed(base, cut, texts[:: max(1, len(texts) // SPEED_PASSAGES)])
+    layer, pooling, dimension = find_cell(cut, cut.facts["layer"])
     verdict = judge(
-        scores, opponent, cut.facts["layer"], config.metric, config.confidence, config.seed
-    )
+        scores, opponent, layer, config.metric, config.confidence, config.seed,
+        pooling=pooling, dimension=dimension,
+    )  # fmt: skip
     verdict = keep_knowledge(
         verdict, scores, cut.facts,
         max_forgotten=config.max_forgotten, confidence=config.confidence, seed=config.seed,

@@ -6,14 +6,15 @@ import logging
 import os
 import tempfile
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from .contracts import BurnishError, Checkpoint, fingerprint_folder, writable
+from .locks import hold
 from .tracking import find_address, point_mlflow_to
 
 if TYPE_CHECKING:
-    from filelock import FileLock
     from mlflow import MlflowClient
     from mlflow.entities.model_registry import ModelVersion
 
@@ -24,7 +25,6 @@ CHECKPOINT_TAG = "burnish.checkpoint"  # the model a version was made of
 OPPONENT_TAG = "burnish.opponent"  # the version that was champion when it was judged
 PROOF_TAG = "burnish.proof"  # what a new process found it to be; written after it agreed
 MODEL_FOLDER = "model.sentence_transformer"  # where MLflow's flavour keeps a model's own files
-LOCK_SECONDS = 3600  # an upload that takes longer hangs
 
 
 class Pulled(NamedTuple):
@@ -35,34 +35,25 @@ class Pulled(NamedTuple):
 
 
 class Registry:
-    """One registered model and its experiment."""
+    """One registered model and its experiment, which is made when it is first asked for."""
 
     def __init__(self, root: Path, name: str) -> None:
-        """Connect to the registry in use and make the experiment `name` if it is not there.
+        """Connect to the registry in use.
 
         Raises:
-            BurnishError: the registry does not answer.
+            BurnishError: the registry does not answer, or the experiment `name` was deleted.
         """
         os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "3")
         os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
         import mlflow
-        from mlflow.exceptions import MlflowException
 
         self.root, self.name = root, name
         self.uri = find_address(root)
         logging.getLogger("alembic").setLevel(logging.WARNING)
         point_mlflow_to(self.uri)
-        self._lock = _make_lock(root)
-        try:
-            with self.locked():  # two processes that make one SQLite file break each other's
-                self.client: MlflowClient = mlflow.MlflowClient()
-                found = self.client.get_experiment_by_name(name)
-                self.experiment_id = found.experiment_id if found else self._create_experiment()
-        except (MlflowException, OSError) as error:
-            raise BurnishError(
-                f"The registry at {self.uri} does not answer: {error}. "
-                "Start it, or correct or unset MLFLOW_TRACKING_URI."
-            ) from None
+        with self.answering(), self.locked():  # two that make one SQLite file break each other's
+            self.client: MlflowClient = mlflow.MlflowClient()
+            found = self.client.get_experiment_by_name(name)
         if found is not None and found.lifecycle_stage != "active":
             raise BurnishError(
                 f"The experiment {name} was deleted in the registry at {self.uri}. Restore it "
@@ -95,26 +86,40 @@ class Registry:
         champion = self.find(CHAMPION)
         if champion is None or champion.tags.get(CHECKPOINT_TAG) != fingerprint:
             return champion
-        number = champion.tags.get(OPPONENT_TAG)
-        return self.client.get_model_version(self.name, number) if number else None
+        number = champion.tags.get(OPPONENT_TAG)  # of a version that may be deleted by now
+        return next((one for one in self.list_versions() if str(one.version) == number), None)
+
+    def list_versions(self) -> "list[ModelVersion]":
+        """Return all versions, the first first."""
+        versions = self.client.search_model_versions(f"name = '{self.name}'")
+        return sorted(versions, key=lambda version: int(version.version))
+
+    def locked(
+        self, what: Literal["aliases", "upload"] = "aliases"
+    ) -> AbstractContextManager[None]:
+        """Keep other processes from moving aliases, or from uploading, until they may again.
+
+        MLflow has no compare-and-set: what is read to decide has to hold until it is written. An
+        upload has a lock of its own, so that nobody who rolls back has to wait for one.
+        """
+        return hold(self.root, self.uri, what)
 
     @contextlib.contextmanager
-    def locked(self) -> Iterator[None]:
-        """Keep other processes of this root from changing the registry, until they may again.
-
-        MLflow has no compare-and-set: what is read to decide has to hold until it is written. A
-        killed process lets go of the lock.
-        """
-        from filelock import Timeout
+    def answering(self) -> Iterator[None]:
+        """Turn what MLflow raises where the registry is down or refuses into one clear line."""
+        from mlflow.exceptions import MlflowException
 
         try:
-            with writable(self.root), self._lock:
-                yield
-        except Timeout as error:
+            yield
+        except (MlflowException, OSError) as error:
+            code = getattr(error, "error_code", "")
+            if code in {"PERMISSION_DENIED", "UNAUTHENTICATED"}:
+                advice = "Set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD to one who may."
+            else:
+                advice = "Start it, or correct or unset MLFLOW_TRACKING_URI."
             raise BurnishError(
-                f"Another process has been changing the registry of {self.root} for "
-                f"{LOCK_SECONDS / 60:.0f} minutes. End it if it hangs, and run again."
-            ) from error
+                f"The registry at {self.uri} does not answer as it should: {error}. {advice}"
+            ) from None
 
     @contextlib.contextmanager
     def download(self, version: "ModelVersion") -> Iterator[Path]:
@@ -130,7 +135,10 @@ class Registry:
         with writable(self.root):
             unfinished.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=unfinished) as target:
-            folder = Path(mlflow.artifacts.download_artifacts(artifact_uri=uri, dst_path=target))
+            with self.answering():
+                folder = Path(
+                    mlflow.artifacts.download_artifacts(artifact_uri=uri, dst_path=target)
+                )
             proven = read_proof(version).get("checkpoint")
             if proven and fingerprint_folder(folder / MODEL_FOLDER) != proven:
                 raise BurnishError(
@@ -155,15 +163,17 @@ class Registry:
         for run in self.client.search_runs([self.experiment_id], where):
             self.client.set_terminated(run.info.run_id, "KILLED")
 
-    def _create_experiment(self) -> str:
-        if self.uri.startswith("sqlite:"):
+    @property
+    def experiment_id(self) -> str:
+        """The experiment of the registered model's name, made if it is not there."""
+        with self.locked():
+            found = self.client.get_experiment_by_name(self.name)
+            if found is not None:
+                return str(found.experiment_id)
             # MLflow's own default is ./mlruns of whatever the current directory is
-            return str(
-                self.client.create_experiment(
-                    self.name, artifact_location=(self.root / "mlartifacts").as_uri()
-                )
-            )
-        return str(self.client.create_experiment(self.name))
+            is_file = self.uri.startswith("sqlite:")
+            place = (self.root / "mlartifacts").as_uri() if is_file else None
+            return str(self.client.create_experiment(self.name, artifact_location=place))
 
 
 def read_proof(version: "ModelVersion") -> dict[str, Any]:
@@ -171,11 +181,3 @@ def read_proof(version: "ModelVersion") -> dict[str, Any]:
     proof: dict[str, Any] = json.loads(version.tags.get(PROOF_TAG, "{}"))
     # a tag that was copied from another version proves nothing of this one
     return proof if proof.get("checkpoint") == version.tags.get(CHECKPOINT_TAG) else {}
-
-
-def _make_lock(root: Path) -> "FileLock":
-    from filelock import FileLock
-
-    with writable(root):
-        root.mkdir(parents=True, exist_ok=True)
-    return FileLock(root / "registry.lock", timeout=LOCK_SECONDS)

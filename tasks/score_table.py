@@ -2,20 +2,21 @@
 
 from collections.abc import Iterator, Sequence
 
+from .cells import Cell, keep_own
 from .contracts import GENERAL
 from .report import Row, pick
 
 
-def tabulate_layers(rows: Sequence[Row], chosen: int, pooling: str) -> Iterator[str]:
+def tabulate_layers(rows: Sequence[Row], cell: Cell) -> Iterator[str]:
     """Yield a Markdown table of the test scores by layer for each kind of question there is.
 
     Args:
         rows: Rows of `Scores`, of several systems.
-        chosen: The layer that was kept.
-        pooling: The model's own: of several, its scores are shown.
+        cell: What the model was cut to: of several rows per layer, its own are shown.
     """
     title = "## How well it finds the answers\n\n"
     tests = [row for row in rows if row["split"] == "test" and row["origin"] != GENERAL]
+    tests = keep_own(tests, cell)
     for origin in sorted({row["origin"] for row in tests}):  # human first
         found = [row for row in tests if row["origin"] == origin]
         asked = {"human": "asked by people", "synthetic": "made of test documents"}
@@ -27,12 +28,12 @@ def tabulate_layers(rows: Sequence[Row], chosen: int, pooling: str) -> Iterator[
         ]
         for layer in sorted({row["layer"] for row in found if row["system"] == "tuned"}):
             cells = [
-                _cell(found, "base", layer, "ndcg@10", pooling),
+                _tell(found, "base", layer, "ndcg@10"),
                 *(
-                    _cell(found, "tuned", layer, metric, pooling)
+                    _tell(found, "tuned", layer, metric)
                     for metric in ("ndcg@10", "recall@100", "mrr@10")
                 ),
-                "**this model**" if layer == chosen else "",
+                "**this model**" if layer == cell.layer else "",
             ]
             lines.append(f"| {layer} | {' | '.join(cells)} |")
         others = {row["system"]: row for row in pick(found)} if found else {}
@@ -47,15 +48,10 @@ def tabulate_layers(rows: Sequence[Row], chosen: int, pooling: str) -> Iterator[
         yield "![nDCG@10 by layer](layers.png)"
 
 
-def _cell(rows: Sequence[Row], system: str, layer: int, metric: str, pooling: str) -> str:
-    found = [
-        row
-        for row in rows
-        if (row["system"], row["layer"], row["metric"]) == (system, layer, metric)
-    ]
-    # of several poolings and lengths the model's own, and the longest
-    found.sort(key=lambda row: (row["pooling"] != pooling, -row["dimension"]))
-    return _value(found[0]) if found else ""
+def _tell(rows: Sequence[Row], system: str, layer: int, metric: str) -> str:
+    wanted = (system, layer, metric)
+    found = (row for row in rows if (row["system"], row["layer"], row["metric"]) == wanted)
+    return next(map(_value, found), "")
 
 
 def _value(row: Row) -> str:

@@ -29,6 +29,13 @@ vectors = {
     kind: encode[kind](request["texts"], **options).astype(numpy.float32)
     for kind in request["kinds"]
 }
+if request["logged"]:
+    from mlflow import pyfunc
+    served = pyfunc.load_model(request["logged"])
+    for kind in request["kinds"]:
+        answer = served.predict({"input": request["texts"]}, {"prompt_name": kind})
+        rows = [row["embedding"] for row in answer["data"]]
+        vectors[f"{kind} served"] = numpy.array(rows, dtype=numpy.float32)
 numpy.savez(request["vectors"], **vectors)
 transformer, pooling = model[0].auto_model, model[1]
 names = (re.search(r"(?:^|[.])layers?[.]([0-9]+)[.]", name) for name in transformer.state_dict())
@@ -47,6 +54,8 @@ with open(request["found"], "w", encoding="utf-8") as file:
 # A token for a hub, a registry, or a database is none of a model's business.
 _PASSED_ON = ("HOME", "LANG", "LD_LIBRARY_PATH", "PATH", "PYTHONPATH", "SYSTEMROOT", "TMPDIR")
 
+_SET = {"CUDA_VISIBLE_DEVICES": "", "HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false"}
+
 
 class Loaded(NamedTuple):
     """What sentence-transformers made of a folder, in a process of its own."""
@@ -55,10 +64,17 @@ class Loaded(NamedTuple):
     """(texts, dimension) float32 by kind of text."""
     layout: dict[str, Any]
     """Layers, pooling, prompts, …: what `describe_layout` gives for the encoder it should be."""
+    served: "dict[Kind, np.ndarray]" = {}  # noqa: RUF012 - never written to
+    """What MLflow's python function answers; of a folder that was not logged nothing."""
 
 
 def load_in_new_process(
-    path: Path, texts: Sequence[str], kinds: "Sequence[Kind]", *, timeout_seconds: float = 600
+    path: Path,
+    texts: Sequence[str],
+    kinds: "Sequence[Kind]",
+    *,
+    logged: Path | None = None,
+    timeout_seconds: float = 600,
 ) -> Loaded:
     """Embed texts with the model in `path`, loaded by sentence-transformers in a new process.
 
@@ -68,6 +84,7 @@ def load_in_new_process(
         path: A folder in sentence-transformers' format.
         texts: What to embed.
         kinds: Which of its prompts apply, for queries or for documents, one after the other.
+        logged: The folder in MLflow's form that `path` is in: it is asked as a python function too.
         timeout_seconds: How long the process may take.
 
     Raises:
@@ -81,13 +98,15 @@ def load_in_new_process(
             "path": str(path.resolve()),
             "texts": list(texts),
             "kinds": list(kinds),
+            "logged": str(logged.resolve()) if logged else "",
             "vectors": str(vectors),
             "found": str(found),
         }
         _run(request, path, folder, timeout_seconds)
         with np.load(vectors, allow_pickle=False) as arrays:
             layout = json.loads(found.read_text(encoding="utf-8"))
-            return Loaded({kind: arrays[kind] for kind in kinds}, layout)
+            served = {kind: arrays[f"{kind} served"] for kind in kinds if logged}
+            return Loaded({kind: arrays[kind] for kind in kinds}, layout, served)
 
 
 def _run(request: dict[str, Any], path: Path, folder: str, timeout_seconds: float) -> None:
@@ -96,7 +115,7 @@ def _run(request: dict[str, Any], path: Path, folder: str, timeout_seconds: floa
         process = subprocess.run(
             [sys.executable, "-P", "-X", "utf8", "-c", _PROGRAM],
             input=json.dumps(request),
-            env=environment | {"HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false"},
+            env=environment | _SET,
             cwd=folder,
             capture_output=True,
             encoding="utf-8",

@@ -30,7 +30,8 @@ from tasks.registry import (
 
 NAME = "burnish"
 WRITES = (
-    *("log_model_artifacts", "_create_model_version", "update_model_version"),
+    *("create_run", "log_model_artifacts", "set_terminated", "create_registered_model"),
+    *("_create_model_version", "update_model_version"),
     *("set_model_version_tag", "delete_model_version_tag", "set_registered_model_alias"),
 )
 
@@ -72,14 +73,20 @@ class Killed(BaseException):
     """What a kill is to the code that runs: the end."""
 
 
-def die_before_write(patch: pytest.MonkeyPatch, number: int) -> None:
+def end() -> None:
+    raise Killed
+
+
+def die_before_write(
+    patch: pytest.MonkeyPatch, number: int, end: Callable[[], object] = end
+) -> None:
     """End the process, as it were, before the `number`-th write to the registry."""
     left = [number]
 
     def deadly(write: Callable[..., object]) -> Callable[..., object]:
         def call(*arguments: object, **named: object) -> object:
             if left[0] == 0:
-                raise Killed
+                end()
             left[0] -= 1
             return write(*arguments, **named)
 

@@ -1,21 +1,29 @@
 """The gate: beyond chance against base and champion both; people's questions come first."""
 
+import itertools
 from pathlib import Path
 
 import numpy as np
+import pytest
 
-from tasks.contracts import Scores
+from tasks.contracts import BurnishError, Scores
 from tasks.gate import Verdict, judge, keep_budget
 
 
 def row(
-    system: str, values: np.ndarray, *, layer: int = 3, origin: str = "human", split: str = "test"
+    system: str,
+    values: np.ndarray,
+    *,
+    layer: int = 3,
+    origin: str = "human",
+    split: str = "test",
+    **changes: object,
 ) -> dict[str, object]:
     return {
         "system": system, "layer": layer, "pooling": "mean", "dimension": 8, "split": split,
         "origin": origin, "metric": "ndcg@10", "value": float(values.mean()), "low": 0.0,
         "high": 1.0, "cost": 1.0, "values": values.tolist(),
-    }  # fmt: skip
+    } | changes  # fmt: skip
 
 
 DRAW = np.random.default_rng(0)
@@ -55,6 +63,33 @@ def test_the_chosen_layer_is_judged_not_the_best(tmp_path: Path) -> None:
         row("base", WEAK, layer=6),
     ]
     assert not decide(tmp_path, rows).is_champion
+
+
+def test_the_chosen_pooling_and_dimension_are_judged(tmp_path: Path) -> None:
+    rows = [
+        row("tuned", STRONG, pooling="max"), row("tuned", STRONG, dimension=4),
+        row("tuned", WEAK - 0.1), row("base", WEAK),
+    ]  # fmt: skip
+    scores = Scores.write(tmp_path, rows)
+
+    def decide(pooling: str, dimension: int) -> bool:
+        return judge(
+            scores, None, 3, "ndcg@10", 0.95, 0, pooling=pooling, dimension=dimension
+        ).is_champion
+
+    assert [decide("max", 8), decide("mean", 4), decide("mean", 8)] == [True, True, False]
+    with pytest.raises(BurnishError, match="no row of system tuned, layer 3, pooling cls"):
+        decide("cls", 8)
+
+
+def test_an_opponent_scored_in_several_ways_is_met_at_its_best(tmp_path: Path) -> None:
+    between = (WEAK + STRONG) / 2
+    for rows in itertools.permutations([row("base", WEAK, pooling="cls"), row("base", STRONG)]):
+        assert not decide(tmp_path, [row("tuned", between), *rows]).is_champion
+    tuned = [row("tuned", between), row("base", WEAK)]
+    assert decide(tmp_path, tuned, [row("champion", WEAK)]).is_champion
+    both = [row("champion", WEAK, dimension=4), row("champion", STRONG)]
+    assert not decide(tmp_path, tuned, both).is_champion
 
 
 def test_the_base_is_judged_at_its_last_layer(tmp_path: Path) -> None:

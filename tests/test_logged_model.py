@@ -10,14 +10,18 @@ import mlflow
 import numpy as np
 import pandas as pd
 import pytest
+from fastapi.testclient import TestClient
 from matplotlib.figure import Figure
 from mlflow.exceptions import MlflowException
+from mlflow.pyfunc import scoring_server
 
 from tasks.contracts import BurnishError, Checkpoint, fingerprint_folder
 from tasks.core.encoder import Encoder
 from tasks.logged_model import log, refuse_code
 from tasks.model_files import load_encoder, save_encoder
 from tasks.registry import MODEL_FOLDER, Registry
+from tasks.stranger import load_in_new_process
+from tasks.verify import describe_layout
 from tests.conftest import build_encoder
 
 TEXTS = ["the ship sails on the dark sea", "gold"]
@@ -87,6 +91,32 @@ def test_as_arrays(folder: Path, encoder: Encoder) -> None:
     assert np.allclose(vectors, expected(encoder, "document"), atol=1e-5)
 
 
+def test_as_served_over_http(folder: Path, encoder: Encoder) -> None:
+    """Ask what `mlflow models serve` runs; tests/benchmarks/pulled.py starts it for real."""
+    client = TestClient(scoring_server.init(mlflow.pyfunc.load_model(str(folder))))
+    for asked, kind in (
+        ({"input": TEXTS, "prompt_name": "query"}, "query"),
+        ({"model": "burnish", "input": TEXTS}, "document"),
+        ({"inputs": {"input": TEXTS}, "params": {"prompt_name": "query"}}, "query"),
+    ):
+        answer = client.post("/invocations", json=asked)
+        assert answer.status_code == 200, answer.text
+        found = answer.json().get("predictions", answer.json())["data"]
+        vectors = np.array([row["embedding"] for row in found])
+        assert np.allclose(vectors, expected(encoder, kind), atol=1e-5)
+    assert client.post("/invocations", json={"texts": TEXTS}).status_code == 400
+
+
+def test_proof_asks_sentence_transformers_and_the_python_function(
+    folder: Path, encoder: Encoder
+) -> None:
+    loaded = load_in_new_process(folder / MODEL_FOLDER, TEXTS, ["query", "document"], logged=folder)
+    assert loaded.layout == describe_layout(encoder)
+    for kind in ("query", "document"):
+        for vectors in (loaded.vectors[kind], loaded.served[kind]):
+            assert np.allclose(vectors, expected(encoder, kind), atol=1e-5)
+
+
 LOAD = """
 import json, sys
 import mlflow
@@ -126,6 +156,7 @@ def test_there_is_no_code_to_trust(folder: Path, tmp_path: Path) -> None:
     [
         ("modeling.py", ""),
         ("pytorch_model.bin", ""),
+        ("weights", ""),
         ("config.json", '{"auto_map": {"AutoModel": "org/name--modeling.Model"}}'),
         ("tokenizer_config.json", '{"a": [{"auto_map": {"AutoTokenizer": ["x.Y", null]}}]}'),
         ("modules.json", '[{"type": "evil.Module", "path": ""}]'),

@@ -5,6 +5,7 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
+from tasks.cells import Cell
 from tasks.contracts import Checkpoint, Corpus, Pairs
 from tasks.core.encoder import Encoder
 from tasks.gate import Verdict
@@ -48,7 +49,8 @@ def test_it_tells_what_people_ask(
     for told in (
         "base_model: \"all-MiniLM\"", "1,200 documents (3,400 passages)",
         "cut to 3 of its 6 layers",
-        "one vector of 32 numbers", "beyond 96 tokens", "`find: ` before a query",
+        "one vector of 32 numbers (the mean of its tokens)", "beyond 96 tokens",
+        "`find: ` before a query",
         "40 test questions asked by people", "BM25: 0.250", "Layer 3 is enough.", "5.0 MB, 100 %",
         "2.00 times as fast", "Champion: +0.1", "`docs/`, `s3://team/wiki`", "56,000 words",
         "human: 5 dev, 40 test", "structure: 2,000 train", "300 steps, loss 2.000 to 0.500",
@@ -58,6 +60,11 @@ def test_it_tells_what_people_ask(
     assert re.findall(r"^\| (\d) .*this model", card.text, re.MULTILINE) == ["3"]
     (code,) = re.findall(r"```python\n(.*?)```", card.text, re.DOTALL)
     ast.parse(code)
+    for way in (
+        "sentence_transformers.load_model", "pyfunc.load_model", "SentenceTransformer(folder)",
+        "HuggingFaceEmbeddings(", "query_instruction='find: '", "mlflow models serve",
+    ):  # fmt: skip
+        assert way in card.text, way
     assert card.text.startswith("---\nlibrary_name: sentence-transformers\n")
 
 
@@ -78,5 +85,7 @@ def test_of_several_poolings_and_lengths_the_models_own_is_shown() -> None:
         row("tuned", 1, 0.9, pooling="max"), row("tuned", 1, 0.5),
         row("tuned", 1, 0.4, dimension=8), row("tuned", 1, 0.8, split="dev"),
     ]  # fmt: skip
-    table, _ = tabulate_layers(rows, 1, "mean")
+    table, _ = tabulate_layers(rows, Cell(1, "mean", 32))
     assert "| 1 |  | 0.500 (0.490 to 0.510) |" in table
+    table, _ = tabulate_layers(rows, Cell(1, "mean", 8))
+    assert "| 1 |  | 0.400 (0.390 to 0.410) |" in table

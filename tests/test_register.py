@@ -2,11 +2,13 @@
 
 import json
 import os
+import re
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import mlflow
 import numpy as np
@@ -14,13 +16,13 @@ import pytest
 from safetensors.numpy import load_file, save_file
 
 from tasks.aliases import Aliases, promote, read_aliases, roll_back
-from tasks.contracts import BurnishError, Checkpoint, Corpus, Scores
+from tasks.contracts import BurnishError, Checkpoint, Corpus, Pairs, Scores
 from tasks.core.encoder import Encoder
+from tasks.evaluate import EvaluateConfig, evaluate
 from tasks.model_files import save_encoder
 from tasks.register import RegisterConfig, register
 from tasks.registry import CANDIDATE, CHAMPION, CHECKPOINT_TAG, PROOF_TAG, Registry, read_proof
 from tasks.verify import PROBES
-from tests.test_aliases import Killed, die_before_write
 
 DRAW = np.random.default_rng(0)
 WEAK = DRAW.uniform(0, 0.5, 40)
@@ -125,6 +127,44 @@ def test_versions_proofs_and_aliases(tmp_path: Path, make_encoder: Callable[...,
     assert read_aliases(registry) == Aliases("2", "1", "2")
 
 
+def ask(root: Path, words: tuple[str, ...]) -> tuple[Corpus, Pairs]:
+    """Write 60 passages, and for each a question made of five of its words."""
+    draw, passages, pairs = np.random.default_rng(0), [], []
+    empty = dict.fromkeys(("title", "section", "source", "position"), "")
+    for number in range(60):
+        name, text = f"d{number}", list(draw.choice(words[:90], 12))
+        place = {"passage_id": f"{name}#0", "document_id": name, "cluster": f"{name}#0"}
+        passages.append(empty | place | {"text": " ".join(text)})
+        asked = {"query_id": f"q{number}", "query": " ".join(text[3:8]), "passage_id": f"{name}#0"}
+        rest = {"relevance": 1, "origin": "human", "masked": "", "weight": 1.0}
+        pairs.append(asked | rest | {"split": "test" if number % 3 else "dev"})
+    return Corpus.write(root, passages), Pairs.write(root, pairs)
+
+
+def test_a_deliberately_bad_candidate_is_measured_and_refused(
+    tmp_path: Path, make_encoder: Callable[..., Encoder], words: tuple[str, ...]
+) -> None:
+    root = tmp_path / "root"
+    good, spoilt = make_encoder(), make_encoder()  # random layers stir what the words say
+    for name, parameter in good.model.named_parameters():
+        if "output.dense" in name or "position" in name:  # layers that do nothing find words
+            parameter.data.zero_()
+    base, bad = save(root, good), save(root, spoilt)
+    corpus, pairs = ask(root, words)
+    scores = evaluate.fn(bad, base, corpus, pairs, EvaluateConfig(resamples=100))
+    told = publish(bad, scores, base=base)
+    assert not told["champion_moved"]
+    (comparison,) = told["comparisons"]
+    assert comparison["high"] < 0
+    reason = r"Not the champion: ndcg@10 on 40 human test questions: -0\.\d+ against the base's 0\."
+    assert re.match(reason, told["reason"])
+    registry = Registry(root, "burnish")
+    assert read_aliases(registry) == Aliases("1", "", "")
+    with pytest.raises(BurnishError, match=f"the candidate, is refused. {reason}"):
+        promote(registry)
+    assert registry.find(CHAMPION) is None
+
+
 def test_what_the_registry_changes_is_refused_and_no_alias_moves(
     tmp_path: Path, make_encoder: Callable[..., Encoder]
 ) -> None:
@@ -146,80 +186,80 @@ def test_what_the_registry_changes_is_refused_and_no_alias_moves(
     assert PROOF_TAG not in registry.client.get_model_version("burnish", "1").tags
 
 
-def test_killed_before_any_write_the_old_champion_stays_and_the_next_run_ends_it(
-    tmp_path: Path, make_encoder: Callable[..., Encoder]
-) -> None:
-    root = tmp_path / "root"
-    first, second = (save(root, make_encoder(seed=seed)) for seed in (1, 2))
-    better = score(root, STRONG, WEAK)
-    publish(first, better)
-    registry = Registry(root, "burnish")
-    kills = 0
-    for number in range(20):  # each begins with what the last one left
-        with pytest.MonkeyPatch.context() as patch:
-            die_before_write(patch, number)
-            try:
-                publish(second, better, "1")
-            except Killed:
-                kills += 1
-            else:
-                break
-        aliases = read_aliases(registry)
-        assert aliases.champion == "1"
-        assert all(read_proof(registry.client.get_model_version("burnish", version))
-                   for version in aliases if version)  # fmt: skip
-    assert kills == 6  # upload, version, proof, verdict, candidate, previous; see test_aliases
-    assert read_aliases(registry) == Aliases("2", "2", "1")
-    assert len(registry.client.search_model_versions("name = 'burnish'")) == 2
+class Left(NamedTuple):
+    """What is left in the registry after a process."""
+
+    status: int
+    aliases: Aliases
+    versions: list[str]
+    proven: list[str]
 
 
-# One process imports what is slow to import, then there are four.
-FOUR = """
-import os, sys, traceback
-from pathlib import Path
-import matplotlib.figure, mlflow.pyfunc
-import tasks.publish, tasks.embed, tasks.speed
-from tests.conftest import build_encoder
-from tests.test_register import STRONG, WEAK, publish, save, score
-root, children = Path(sys.argv[1]), []
-for seed in range(1, 5):
-    children.append(os.fork())
-    if not children[-1]:
-        status = 1
-        try:
-            cut = save(root, build_encoder(seed=seed, layers=2))
-            publish(cut, score(root, STRONG, WEAK, layer=2))
-            status = 0
-        except BaseException:
-            traceback.print_exc()
-        finally:
-            os._exit(status)
-sys.exit(max(os.waitpid(child, 0)[1] for child in children) and 1)
-"""
+def read_left(told: list[Any]) -> Left:
+    status, aliases, versions, proven = told
+    return Left(status, Aliases(*aliases), versions, proven)
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="four processes of one")
-def test_four_at_once_leave_four_versions_and_one_champion(tmp_path: Path) -> None:
-    root = tmp_path / "root"  # nothing is there: who comes first makes the registry too
+class Aftermath(NamedTuple):
+    """What processes that came at once, and others that were killed, left in the registry."""
+
+    folder: Path
+    four: Left
+    killed: list[Left]
+
+
+@pytest.fixture(scope="module")
+def aftermath(tmp_path_factory: pytest.TempPathFactory) -> Aftermath:
+    folder = tmp_path_factory.mktemp("processes")
+    address = {"MLFLOW_TRACKING_URI": f"sqlite:///{folder / 'mlflow.db'}", "OMP_NUM_THREADS": "1"}
     ended = subprocess.run(
-        [sys.executable, "-c", FOUR, str(root)],
-        cwd=Path(__file__).parents[1], env=os.environ | {"OMP_NUM_THREADS": "1"},
+        [sys.executable, "-m", "tests.registrations", str(folder)],
+        cwd=Path(__file__).parents[1], env=os.environ | address,
         capture_output=True, text=True, check=False, timeout=600,
     )  # fmt: skip
     assert ended.returncode == 0, ended.stderr[-3000:]
-    registry = Registry(root, "burnish")
-    versions = registry.client.search_model_versions("name = 'burnish'")
-    assert {str(version.version) for version in versions} == {"1", "2", "3", "4"}
-    assert len({version.tags[CHECKPOINT_TAG] for version in versions}) == 4
-    for version in versions:
-        assert read_proof(version)["layers"] == 2
-        assert registry.client.get_run(version.run_id).info.status == "FINISHED"
-    told = [json.loads(file.read_text()) for file in root.glob("registration/*/registration.json")]
+    four, killed = json.loads(ended.stdout.splitlines()[-1])
+    return Aftermath(folder, read_left(four), [read_left(one) for one in killed])
+
+
+@pytest.fixture
+def shared(aftermath: Aftermath, monkeypatch: pytest.MonkeyPatch) -> Registry:
+    """Give the registry that all of them shared, each from a root of its own."""
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{aftermath.folder / 'mlflow.db'}")
+    return Registry(aftermath.folder / "root5", "burnish")
+
+
+def test_four_at_once_leave_four_versions_and_one_champion(
+    aftermath: Aftermath, shared: Registry
+) -> None:
+    status, aliases, versions, proven = aftermath.four
+    assert (status, versions, proven) == (0, ["1", "2", "3", "4"], ["1", "2", "3", "4"])
+    assert len({version.tags[CHECKPOINT_TAG] for version in shared.list_versions()[:4]}) == 4
+    registrations = aftermath.folder.glob("root[1-4]/registration/*/registration.json")
+    told = [json.loads(file.read_text()) for file in registrations]
     assert sorted(one["moved"] for one in told) == [False, False, False, True]
     assert sum("became champion meanwhile" in one["reason"] for one in told) == 3
     (winner,) = (one["checkpoint"] for one in told if one["moved"])
-    assert registry.find(CHAMPION).tags[CHECKPOINT_TAG] == winner
-    assert read_aliases(registry) == Aliases("4", str(registry.find(CHAMPION).version), "")
+    champion = shared.client.get_model_version("burnish", aliases.champion)
+    assert champion.tags[CHECKPOINT_TAG] == winner
+    assert (aliases.candidate, aliases.previous) == ("4", "")
+
+
+def test_killed_before_any_write_the_old_champion_stays_and_the_next_run_ends_it(
+    aftermath: Aftermath, shared: Registry
+) -> None:
+    old = aftermath.four.aliases.champion
+    *killed, last = aftermath.killed
+    assert [left.status for left in killed] == [-signal.SIGKILL] * len(killed)
+    for left in killed:
+        assert left.aliases.champion == old
+        assert {*left.aliases} - {""} <= {*left.proven}
+    # run, model, its end, the version; the proof; three tags, the description, and three aliases
+    assert len(killed) >= 12
+    assert last.aliases == Aliases("5", "5", old)
+    assert last.versions == last.proven == ["1", "2", "3", "4", "5"]
+    runs = shared.client.search_runs([shared.experiment_id])
+    assert {run.info.status for run in runs} == {"FINISHED", "KILLED"}  # none for ever running
 
 
 def test_a_registry_that_is_down_is_named_without_its_password(

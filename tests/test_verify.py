@@ -67,6 +67,11 @@ def test_every_difference_is_told(make_encoder: Callable[..., Encoder]) -> None:
     swapped = same._replace(vectors={"document": same.vectors["query"]})
     (told,) = compare(swapped, encoder, texts).differences
     assert told.startswith("vectors: the lowest cosine is ")
+    served = same._replace(served={"query": same.vectors["query"]})
+    assert compare(served, encoder, texts).differences == []
+    (told,) = compare(served._replace(served=swapped.vectors | {"query": -same.vectors["query"]}),
+                      encoder, texts).differences  # fmt: skip
+    assert told.startswith("vectors of the python function: the lowest cosine is -")
 
 
 def pretend(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, script: str) -> None:
