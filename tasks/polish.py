@@ -11,6 +11,7 @@ import torch
 from .core.batches import Query, build_batch, plan_epoch
 from .core.encoder import Encoder
 from .core.training import Schedule, embed_batch
+from .early_stopping import EarlyStopping
 from .objective import make_objective
 from .training_state import fit_kept
 
@@ -29,6 +30,7 @@ def polish(
     documents: np.ndarray,
     config: "TrainConfig",
     state: Path,
+    stopping: EarlyStopping | None = None,
 ) -> list[float]:
     """Train `encoder` in place on the pairs by the loss that was chosen.
 
@@ -41,6 +43,7 @@ def polish(
         documents: (rows of the corpus,) a number per document.
         config: How.
         state: Folder where the training state is kept.
+        stopping: Ends it early, if it may.
 
     Returns:
         The loss of every step.
@@ -90,4 +93,5 @@ def polish(
 
     schedule = Schedule(len(batches), config.learning_rate, config.warmup_share)
     seed = config.seed + POLISH
-    return fit_kept(state / "polish.safetensors", encoder, schedule, loss_at, config, seed=seed)
+    file = state / "polish.safetensors"
+    return fit_kept(file, encoder, schedule, loss_at, config, seed=seed, stopping=stopping)

@@ -2,15 +2,15 @@
 
 import logging
 import shutil
+from pathlib import Path
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
 from .config import Config
-from .contracts import BurnishError, Checkpoint, Corpus, Pairs, Triplets, fingerprint
+from .contracts import Checkpoint, Corpus, Pairs, Triplets, fingerprint
 from .core.precision import Precision
 from .stage import fingerprint_code, stage
-from .tables import read_passages
 
 logger = logging.getLogger(__name__)
 
@@ -30,7 +30,8 @@ class TrainConfig(Config):
     """Passages per step; each is also a negative for the others' queries."""
     texts_per_pass: int | None = Field(default=None, ge=1)
     """Texts that go through the model at once, so that a batch of any size fits into memory; every
-    pass is then done twice (gradient caching, arXiv:2101.06983). By default off."""
+    pass is then done twice (gradient caching, arXiv:2101.06983). This is the gradient accumulation
+    that keeps all negatives: a larger batch by it has more of them. By default off."""
     neighbours: int = Field(default=2, ge=1)
     """Passages gathered around each hard negative; 1 makes batches random."""
     queries_per_passage: int = Field(default=3, ge=1)
@@ -83,6 +84,23 @@ class TrainConfig(Config):
     (arXiv:2010.11386)."""
     teacher_weight: float = Field(default=1.0, gt=0)
     """Weight of what the teacher says beside the loss."""
+    processes: int | None = Field(default=None, ge=1)
+    """Processes that train together on this machine, each embedding its share of every batch, with
+    the negatives of all. By default one per GPU, on a CPU one. Results agree up to rounding."""
+    lora_rank: int = Field(default=0, ge=0)
+    """Trains updates of this rank to the layers' matrices instead of all weights, in less memory,
+    and merges them at the end (LoRA, arXiv:2106.09685); wants learning rates about ten times as
+    high. 0 trains all weights."""
+    lora_alpha: float | None = Field(default=None, gt=0)
+    """How much these updates count: alpha / rank times. By default alpha is twice the rank."""
+    compile: bool | None = None
+    """Whether the layers are compiled, a minute at the start for faster steps. By default on a GPU
+    alone."""
+    patience: int = Field(default=0, ge=0)
+    """Evaluations on the dev split in a row without a better nDCG@10 of the last layer after which
+    the polish ends; the best weights are kept. 0 polishes to the end and does not evaluate."""
+    evaluations_per_epoch: int = Field(default=4, ge=1)
+    """Evaluations per epoch of the polish, with patience: on up to 5,000 passages."""
 
     @model_validator(mode="after")
     def _refuse_settings_of_other_losses(self) -> Self:
@@ -118,74 +136,49 @@ def train(
         BurnishError: there is nothing to train on, or the model has no such exit or dimension, or
             is not compared by the cosine that the loss is made for.
     """
-    from .core.batches import group_queries
-    from .examples import read_examples
-    from .model_files import load_encoder, save_encoder
-    from .phases import run_phases
+    from .launch import count_processes
+    from .learn import learn
+    from .model_files import save_encoder
 
-    encoder = load_encoder(base.path)
-    exits = resolve_exits(config.exits, encoder.layers)
-    dimensions = resolve_dimensions(config.dimensions, encoder.dimension)
-    if config.loss != "infonce" and not encoder.normalize:
-        raise BurnishError(
-            f"train.loss {config.loss} is made for cosines, but the base's embeddings are compared "
-            "by inner products of any size. Leave train.loss at infonce."
-        )
-    passages = read_passages(corpus)
-    queries = read_examples(pairs, triplets, passages)
-    by_passage = group_queries(queries)
-    if len(by_passage) < 2:
-        raise BurnishError(
-            f"Only {len(by_passage)} passages of the train split have a query; at least 2 are "
-            "needed. Give more documents, lower --synthesize.dev-fraction and "
-            "--synthesize.test-fraction, or leave out --mine.round-trip."
-        )
     key = fingerprint(
         triplets.fingerprint, pairs.fingerprint, corpus.fingerprint, base.fingerprint,
         config.model_dump(mode="json"), fingerprint_code(__name__),
     )  # fmt: skip
     state = triplets.root / "unfinished" / f"train-{key}"
-    facts = run_phases(
-        encoder, exits, dimensions, by_passage, passages.texts, passages.documents, config, state
-    )
-    facts |= {"exits": list(exits), "layers": encoder.layers, "queries": len(queries)}
-    facts |= {"dimensions": list(dimensions), "loss": config.loss}
-    checkpoint = Checkpoint.commit(
-        triplets.root, lambda folder: save_encoder(encoder, folder), facts
-    )
+    processes = count_processes(config.processes)
+    if processes > 1:
+        checkpoint = _train_together(corpus, pairs, triplets, base, config, state, processes)
+    else:
+        encoder, facts = learn(corpus, pairs, triplets, base, config, state)
+        checkpoint = Checkpoint.commit(
+            triplets.root, lambda folder: save_encoder(encoder, folder), facts
+        )
     shutil.rmtree(state, ignore_errors=True)  # the result is signed
+    told = checkpoint.facts
     logger.info(
         "trained on %d queries of %d passages; exits %s; loss %.3f -> %.3f",
-        len(queries), len(by_passage), list(exits), facts["first_loss"], facts["last_loss"],
-    )  # fmt: skip
+        *(told[name] for name in ("queries", "passages", "exits", "first_loss", "last_loss")),
+    )
     return checkpoint
 
 
-def resolve_exits(exits: tuple[int, ...], layers: int) -> tuple[int, ...]:
-    """Return the exit layers, ascending, the last layer always among them.
+def _train_together(
+    corpus: Corpus,
+    pairs: Pairs,
+    triplets: Triplets,
+    base: Checkpoint,
+    config: TrainConfig,
+    state: Path,
+    processes: int,
+) -> Checkpoint:
+    from .launch import launch
+    from .worker import TRAINED
 
-    >>> resolve_exits((), 6), resolve_exits((2, 4), 6)
-    ((6,), (2, 4, 6))
-    """
-    chosen = {*exits, layers}
-    wrong = sorted(layer for layer in chosen if not 1 <= layer <= layers)
-    if wrong:
-        raise BurnishError(
-            f"train.exits names the layers {wrong}, but the base has layers 1 to {layers}."
-        )
-    return tuple(sorted(chosen))
+    nouns = {"corpus": corpus, "pairs": pairs, "triplets": triplets, "base": base}
+    paths = {name: str(noun.check().path.absolute()) for name, noun in nouns.items()}
+    facts = launch({**paths, "config": config.model_dump(mode="json")}, processes, state)
 
+    def copy(folder: Path) -> None:
+        shutil.copytree(state / TRAINED, folder, dirs_exist_ok=True)
 
-def resolve_dimensions(dimensions: tuple[int, ...], full: int) -> tuple[int, ...]:
-    """Return the lengths that embeddings can be cut to, ascending, the full one among them.
-
-    >>> resolve_dimensions((), 384), resolve_dimensions((128, 64), 384)
-    ((384,), (64, 128, 384))
-    """
-    wrong = sorted(dimension for dimension in dimensions if not 1 <= dimension <= full)
-    if wrong:
-        raise BurnishError(
-            f"train.dimensions names {wrong}, but the base's embeddings have {full} dimensions: "
-            f"name lengths of 1 to {full}."
-        )
-    return tuple(sorted({*dimensions, full}))
+    return Checkpoint.commit(triplets.root, copy, facts)

@@ -16,7 +16,7 @@ from tasks.tables import read_passages
 from tasks.train import TrainConfig, train
 
 FAST = TrainConfig(
-    epochs=20, learning_rate=4e-3, exit_epochs=0.0, exits=(3,), passages_per_batch=8, blend=1.0,
+    epochs=20, learning_rate=4e-3, passages_per_batch=8, blend=1.0,
     negatives_per_passage=3, precision="float32", checkpoint_seconds=1e9,
 )  # fmt: skip
 COUNT = 16

@@ -14,9 +14,10 @@ from tasks.core.batches import build_batch, group_queries
 from tasks.core.encoder import Encoder
 from tasks.core.text import compose
 from tasks.examples import read_examples
+from tasks.learn import resolve_dimensions, resolve_exits
 from tasks.model_files import load_encoder
 from tasks.tables import read_passages
-from tasks.train import TrainConfig, resolve_dimensions, resolve_exits, train
+from tasks.train import TrainConfig, train
 
 FAST = TrainConfig(
     epochs=12, learning_rate=2e-3, passages_per_batch=8, neighbours=2, precision="float32",

@@ -2,7 +2,7 @@
 
 import shutil
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import torch
@@ -55,6 +55,21 @@ def compiled_layers(
         finally:
             for layer in layers:
                 del layer.forward
+
+
+@contextmanager
+def fast_kernels(encoder: Encoder, *, compiles: bool | None) -> Iterator[None]:
+    """Compute as is fastest for training on the encoder's device.
+
+    Args:
+        encoder: Left as it was.
+        compiles: Whether layers are compiled; if left out, where it pays.
+    """
+    with ExitStack() as stack:
+        stack.enter_context(fast_attention(encoder))
+        if pays_to_compile(encoder.device) if compiles is None else compiles:
+            stack.enter_context(compiled_layers(encoder.model))
+        yield
 
 
 def pays_to_compile(device: torch.device) -> bool:

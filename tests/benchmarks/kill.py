@@ -161,7 +161,7 @@ def _train(root: Path, source: str, nouns: dict[str, Manifest]) -> Manifest:
     from tasks.train import TrainConfig, train
 
     corpus, pairs = _of(nouns, "ingest", Corpus), _of(nouns, "synthesize", Pairs)
-    config = TrainConfig(max_tokens=48, exit_max_tokens=48, checkpoint_seconds=1)
+    config = TrainConfig(max_tokens=48, checkpoint_seconds=1)
     return train.fn(corpus, pairs, _of(nouns, "mine", Triplets), _base(root), config)
 
 

