@@ -1,6 +1,6 @@
 """polish: the last layer learns the pairs, and the exits follow it at a small weight."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from .core.batches import Query, build_batch, plan_epoch
+from .core.batches import Batch, Query, build_batch, plan_epoch
 from .core.encoder import Encoder
+from .core.token_store import TokenStore
 from .core.training import Schedule, embed_batch
 from .objective import make_objective
 from .training_state import fit_kept
@@ -56,17 +57,9 @@ def polish(
     ]
     batches = [rows for plan in plans for rows in plan]
     objective = make_objective(config, dimensions, is_normalized=encoder.normalize)
-    embed = partial(
-        embed_batch,
-        encoder,
-        layers=exits,
-        # What a CPU's caches hold; a GPU wants as much as its memory takes.
-        tokens_per_pass=512 if encoder.device.type == "cpu" else 65_536,
-        texts_per_pass=config.texts_per_pass,
-    )
 
-    def loss_at(step: int) -> torch.Tensor:
-        batch = build_batch(
+    def build(step: int) -> Batch:
+        return build_batch(
             batches[step],
             by_passage,
             texts,
@@ -75,6 +68,20 @@ def polish(
             negatives_per_passage=config.negatives_per_passage,
             seed=(config.seed, POLISH, step),
         )
+
+    tokens = _store_tokens(encoder, by_passage, map(build, range(len(plans[0]))))
+    embed = partial(
+        embed_batch,
+        encoder,
+        layers=exits,
+        # What a CPU's caches hold; a GPU wants as much as its memory takes.
+        tokens_per_pass=512 if encoder.device.type == "cpu" else 65_536,
+        texts_per_pass=config.texts_per_pass,
+        tokenize=tokens.tokenize,
+    )
+
+    def loss_at(step: int) -> torch.Tensor:
+        batch = build(step)
         queries = embed(texts=batch.queries, kind="query")
         passages = embed(texts=batch.documents, kind="document")
         relations = torch.from_numpy(batch.relations).to(encoder.device)
@@ -90,3 +97,16 @@ def polish(
     schedule = Schedule(len(batches), config.learning_rate, config.warmup_share)
     seed = config.seed + POLISH
     return fit_kept(state / "polish.safetensors", encoder, schedule, loss_at, config, seed=seed)
+
+
+def _store_tokens(
+    encoder: Encoder, by_passage: Mapping[int, Sequence[Query]], batches: Iterable[Batch]
+) -> TokenStore:
+    """Tokenize what is trained on: all queries, and the documents of the first epoch's batches.
+
+    What is left for later are documents of which another epoch hides other spans.
+    """
+    tokens = TokenStore(encoder.tokenize)
+    tokens.add((query.text for queries in by_passage.values() for query in queries), "query")
+    tokens.add((text for batch in batches for text in batch.documents), "document")
+    return tokens

@@ -12,6 +12,7 @@ from torch import Tensor
 from .encoder import Encoder, batches_by_length
 from .gradient_cache import embed_cached
 from .precision import Precision
+from .token_store import Tokenize
 
 
 @dataclass(frozen=True)
@@ -150,6 +151,7 @@ def embed_batch(
     *,
     tokens_per_pass: int,
     texts_per_pass: int | None = None,
+    tokenize: Tokenize | None = None,
 ) -> Tensor:
     """Embed texts for training, texts of like length together so that little padding is computed.
 
@@ -161,11 +163,12 @@ def embed_batch(
         tokens_per_pass: Tokens that go through the model at once, padding included.
         texts_per_pass: At most this many texts go through it at once, and the graph of one such
             pass alone is kept in memory (`embed_cached`). Without it, those of all passes are.
+        tokenize: Gives the tokens of texts of a kind; by default the encoder does.
 
     Returns:
         (layers, texts, h), with gradient, in the order of `texts`.
     """
-    ids = encoder.tokenize(list(texts), kind)
+    ids = (tokenize or encoder.tokenize)(texts, kind)
     most = texts_per_pass or len(ids)
     passes = [
         rows[start : start + most]
