@@ -1,6 +1,6 @@
 """polish: the last layer learns the pairs, and the exits follow it at a small weight."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -46,7 +46,21 @@ def polish(
     Returns:
         The loss of every step.
     """
-    plans = [
+    plans = plan_epochs(by_passage, config)
+    batches = [rows for plan in plans for rows in plan]
+    build = partial(make_batch, batches, by_passage, texts, documents, config)
+    tokens = store_tokens(encoder, by_passage, map(build, range(len(plans[0]))))
+    loss_at = make_loss(encoder, exits, dimensions, build, tokens, config)
+    schedule = Schedule(len(batches), config.learning_rate, config.warmup_share)
+    seed = config.seed + POLISH
+    return fit_kept(state / "polish.safetensors", encoder, schedule, loss_at, config, seed=seed)
+
+
+def plan_epochs(
+    by_passage: Mapping[int, Sequence[Query]], config: "TrainConfig"
+) -> list[list[list[int]]]:
+    """Return the passages, by corpus row, of every batch of every epoch."""
+    return [
         plan_epoch(
             by_passage,
             passages_per_batch=config.passages_per_batch,
@@ -55,21 +69,38 @@ def polish(
         )
         for epoch in range(config.epochs)
     ]
-    batches = [rows for plan in plans for rows in plan]
+
+
+def make_batch(
+    batches: Sequence[Sequence[int]],
+    by_passage: Mapping[int, Sequence[Query]],
+    texts: Sequence[str],
+    documents: np.ndarray,
+    config: "TrainConfig",
+    step: int,
+) -> Batch:
+    """Build the batch of a step; it depends on the step's number and the seed alone."""
+    return build_batch(
+        batches[step],
+        by_passage,
+        texts,
+        documents,
+        queries_per_passage=config.queries_per_passage,
+        negatives_per_passage=config.negatives_per_passage,
+        seed=(config.seed, POLISH, step),
+    )
+
+
+def make_loss(
+    encoder: Encoder,
+    exits: Sequence[int],
+    dimensions: Sequence[int],
+    build: Callable[[int], Batch],
+    tokens: TokenStore,
+    config: "TrainConfig",
+) -> Callable[[int], torch.Tensor]:
+    """Return the function that gives the loss of a step, whose batch is what `build` gives."""
     objective = make_objective(config, dimensions, is_normalized=encoder.normalize)
-
-    def build(step: int) -> Batch:
-        return build_batch(
-            batches[step],
-            by_passage,
-            texts,
-            documents,
-            queries_per_passage=config.queries_per_passage,
-            negatives_per_passage=config.negatives_per_passage,
-            seed=(config.seed, POLISH, step),
-        )
-
-    tokens = _store_tokens(encoder, by_passage, map(build, range(len(plans[0]))))
     embed = partial(
         embed_batch,
         encoder,
@@ -94,12 +125,10 @@ def polish(
                 weights=torch.from_numpy(batch.weights).to(encoder.device),
             )
 
-    schedule = Schedule(len(batches), config.learning_rate, config.warmup_share)
-    seed = config.seed + POLISH
-    return fit_kept(state / "polish.safetensors", encoder, schedule, loss_at, config, seed=seed)
+    return loss_at
 
 
-def _store_tokens(
+def store_tokens(
     encoder: Encoder, by_passage: Mapping[int, Sequence[Query]], batches: Iterable[Batch]
 ) -> TokenStore:
     """Tokenize what is trained on: all queries, and the documents of the first epoch's batches.
