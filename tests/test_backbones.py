@@ -32,8 +32,8 @@ CHANGES: dict[str, AdoptConfig] = {  # others stay as their folder says, the que
     "xlm-roberta": AdoptConfig(query_prompt="query: ", document_prompt="passage: "),
 }
 TRAIN = TrainConfig(
-    exits=(1, 2), epochs=2, learning_rate=1e-3, passages_per_batch=8, queries_per_passage=1,
-    exits=(2, 3), precision="float32", checkpoint_seconds=1e9,
+    epochs=2, learning_rate=1e-3, passages_per_batch=8, queries_per_passage=1,
+    exits=(1, 2), precision="float32", checkpoint_seconds=1e9,
 )  # fmt: skip
 KINDS: tuple[Kind, ...] = ("query", "document")
 STRANGER = """

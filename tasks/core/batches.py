@@ -1,7 +1,8 @@
 """Batches for contrastive training: which passages meet, and how each relates to each query."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 
 import numpy as np
 
@@ -131,16 +132,17 @@ def relate(
     +1 for a query's positives; 0 for other passages of the positives' documents and for likely
     false negatives (the teacher scores them too close to the positive); -1 for all others.
     """
-    relations = np.full((len(queries), len(columns)), -1, dtype=np.int8)
-    owners = documents_of[list(columns)]
-    for i, query in enumerate(queries):
-        own = set(documents_of[list(query.positives)].tolist())
-        for j, row in enumerate(columns):
-            if row in query.positives:
-                relations[i, j] = 1
-            elif row in query.unknown or int(owners[j]) in own:
-                relations[i, j] = 0
-    return relations
+    distinct, place_of = np.unique(np.asarray(columns, dtype=np.int64), return_inverse=True)
+    owners, owner_of = np.unique(documents_of[distinct], return_inverse=True)
+    asked, answers = _list_rows([query.positives for query in queries])
+    # Whose document it is, is found out per document: there are fewer.
+    is_own = np.zeros((len(queries), len(owners)), dtype=bool)
+    is_own[_find(asked, documents_of[answers], owners)] = True
+    relations = np.take(is_own, owner_of, axis=1).astype(np.int8) - np.int8(1)
+    unknown = _list_rows([query.unknown for query in queries])
+    relations[_find(*unknown, distinct)] = 0
+    relations[_find(asked, answers, distinct)] = 1
+    return np.take(relations, place_of, axis=1)
 
 
 def group_queries(queries: Sequence[Query]) -> dict[int, list[Query]]:
@@ -158,3 +160,19 @@ def _hide(text: str, row: int, queries: Sequence[Query]) -> str:
         if hidden:
             text = mask(text, hidden) or text  # never an empty document
     return text
+
+
+def _list_rows(sets: Sequence[Collection[int]]) -> tuple[np.ndarray, np.ndarray]:
+    """List the members of some sets, after the number of the set that each is of."""
+    numbers = np.repeat(np.arange(len(sets)), [len(members) for members in sets])
+    rows = np.fromiter(chain.from_iterable(sets), dtype=np.int64, count=len(numbers))
+    return numbers, rows
+
+
+def _find(
+    numbers: np.ndarray, members: np.ndarray, values: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return what members are among some sorted values: their sets' numbers, and their places."""
+    places = np.searchsorted(values, members)
+    is_there = np.append(values, -1)[places] == members
+    return numbers[is_there], places[is_there]

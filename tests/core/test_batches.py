@@ -1,6 +1,9 @@
 """Batches: every passage once, hard negatives together, relations true, spans hidden."""
 
+from collections.abc import Sequence
+
 import numpy as np
+import pytest
 
 from tasks.core.batches import Query, build_batch, group_queries, plan_epoch, relate
 
@@ -14,6 +17,24 @@ QUERIES = [
     Query("q3", {3: "", 4: ""}),
 ]
 GROUPED = group_queries(QUERIES)
+
+
+def slow_relations(
+    queries: Sequence[Query], columns: Sequence[int], documents_of: np.ndarray
+) -> list[list[int]]:
+    """Decide for each query and each document, one after the other."""
+    relations = []
+    for query in queries:
+        own = {int(documents_of[row]) for row in query.positives}
+        relations.append(
+            [
+                1 if row in query.positives
+                else 0 if row in query.unknown or int(documents_of[row]) in own
+                else -1
+                for row in columns
+            ]
+        )  # fmt: skip
+    return relations
 
 
 def build(rows: list[int], **changed: int):  # noqa: ANN201
@@ -64,6 +85,25 @@ def test_relations_tell_positive_negative_and_unknown() -> None:
     #               own  same document  mined  random  likely false negative
     assert found[0].tolist() == [1, 0, -1, -1, 0]
     assert found[1].tolist() == [-1, -1, -1, 1, 1]
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_relations_are_those_found_one_by_one(seed: int) -> None:
+    random = np.random.default_rng(seed)
+    rows = int(random.integers(1, 60))
+    documents_of = random.integers(0, 1 + rows // 3, rows)
+
+    def some(most: int) -> list[int]:
+        return random.integers(0, rows, random.integers(0, most + 1)).tolist()
+
+    queries = [
+        Query("", dict.fromkeys(some(3), ""), unknown=frozenset(some(9))) for _ in range(seed)
+    ]
+    columns = random.permutation(rows)[: random.integers(0, rows + 1)].tolist()
+    columns += columns[: seed % 3]
+    found = relate(queries, columns, documents_of)
+    assert found.dtype == np.int8 and found.shape == (len(queries), len(columns))
+    assert found.tolist() == slow_relations(queries, columns, documents_of)
 
 
 def test_a_query_of_two_passages_is_asked_once() -> None:
