@@ -12,6 +12,7 @@ from tasks.contracts import Checkpoint, Registration, Scores
 from tasks.endpoint import check_endpoint
 from tasks.evaluate import evaluate, evaluate_last
 from tasks.general import list_general
+from tasks.heal import heal, resolve_depths
 from tasks.register import register
 from tasks.registry import CHAMPION, Registry
 from tasks.sources import Listing
@@ -38,16 +39,25 @@ class Made(NamedTuple):
     dataset: Dataset
     """What it was trained on: in the last round that gained."""
     checkpoint: Checkpoint
+    source: Checkpoint
+    """What was cut: the checkpoint, or one that was healed at that depth."""
     scores: Scores
     cut: Checkpoint
 
 
 def make_model(base: Checkpoint, dataset: Dataset, settings: RetrainConfig) -> Made:
-    """Train, in rounds if wanted, evaluate, truncate; within a flow."""
+    """Train, in rounds if wanted, heal, evaluate, truncate; within a flow."""
     general = look_outside(settings, base.root)
     dataset, checkpoint = train_in_rounds(base, dataset, settings)
-    scores = evaluate(checkpoint, base, dataset.corpus, dataset.pairs, settings.evaluate, general)
-    return Made(dataset, checkpoint, scores, truncate(checkpoint, scores, settings.truncate))
+    corpus, pairs = dataset.corpus, dataset.pairs
+    healed = [
+        heal(checkpoint, checkpoint, corpus, pairs, depth, settings.heal)
+        for depth in resolve_depths(settings.heal.depths, checkpoint.facts["layers"])
+    ]
+    scores = evaluate(checkpoint, base, corpus, pairs, settings.evaluate, general, healed)
+    cut = truncate(checkpoint, scores, settings.truncate, healed)
+    (source,) = [one for one in [checkpoint, *healed] if one.fingerprint == cut.facts["source"]]
+    return Made(dataset, checkpoint, source, scores, cut)
 
 
 def look_outside(settings: RetrainConfig, root: Path) -> Listing | None:
@@ -78,7 +88,7 @@ def build_model(
     settings: RetrainConfig,
     told: dict[str, Any],
 ) -> Model:
-    """Train, in rounds if wanted, evaluate, truncate, register.
+    """Train, in rounds if wanted, heal, evaluate, truncate, register.
 
     Args:
         base: The model to start from.
@@ -86,7 +96,7 @@ def build_model(
         settings: Of every stage.
         told: The settings as the registry is to show them.
     """
-    dataset, checkpoint, scores, cut = make_model(base, dataset, settings)
+    dataset, checkpoint, source, scores, cut = make_model(base, dataset, settings)
     corpus, pairs = dataset.corpus, dataset.pairs
     registry = Registry(cut.root, settings.registry.name)
     rival = registry.find_opponent(cut.fingerprint)
@@ -96,7 +106,7 @@ def build_model(
         opponent = evaluate_last(pulled.checkpoint, corpus, pairs, settings.evaluate)
         rival_version = pulled.version
     lineage = {**name_nouns(base, dataset, checkpoint, scores), "settings": told}
-    inputs = (cut, checkpoint, base, corpus, scores, opponent, rival_version, registry.uri,
+    inputs = (cut, checkpoint, source, base, corpus, scores, opponent, rival_version, registry.uri,
               lineage, settings.registry)  # fmt: skip
     registration = register(*inputs)
     known = registry.find_checkpoint(cut.fingerprint)

@@ -7,6 +7,7 @@ from pydantic import Field
 from tasks.adopt import AdoptConfig
 from tasks.config import Config
 from tasks.evaluate import EvaluateConfig
+from tasks.heal import HealConfig
 from tasks.ingest import IngestConfig
 from tasks.mine import MineConfig
 from tasks.register import RegisterConfig
@@ -51,6 +52,8 @@ class RetrainConfig(Config):
     """How hard negatives are chosen among the candidates."""
     train: TrainConfig = TrainConfig()
     """How the encoder is trained."""
+    heal: HealConfig = HealConfig()
+    """How models of fewer layers are made of the tuned one."""
     evaluate: EvaluateConfig = EvaluateConfig()
     """How models are scored."""
     truncate: TruncateConfig = TruncateConfig()

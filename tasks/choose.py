@@ -1,9 +1,10 @@
 """Which cut of a checkpoint its scores speak for, at what price."""
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from .contracts import BurnishError, Checkpoint, Scores
+from .contracts import BurnishError, Scores
 from .core.choice import CellRow, Choice, choose_cell
 from .core.explanation import explain_unaffordable
 from .core.prices import Cell, Price, UnaffordableError
@@ -16,16 +17,15 @@ BYTES_PER_NUMBER = 4  # float32, as vectors leave the model and as an index hold
 
 
 def choose(
-    checkpoint: Checkpoint, scores: Scores, encoder: "Encoder", config: "TruncateConfig"
+    exits: Sequence[int], scores: Scores, encoder: "Encoder", config: "TruncateConfig"
 ) -> Choice:
-    """Choose among all that was evaluated at the checkpoint's exits.
+    """Choose among all that was evaluated at the exits.
 
     Human queries decide where there are any, else synthetic ones; those of the dev split alone.
 
     Raises:
         BurnishError: the scores lack an exit or the time it takes, or nothing keeps the budget.
     """
-    exits = sorted(checkpoint.facts.get("exits", [encoder.layers]))
     rows = _read_dev(scores, exits, config.metric)
     milliseconds = {int(k): float(v) for k, v in scores.facts.get("milliseconds", {}).items()}
     if config.max_milliseconds and (unmeasured := sorted(set(exits) - milliseconds.keys())):
@@ -82,7 +82,7 @@ def _describe(row: CellRow) -> dict[str, Any]:
     return {**row.cell._asdict(), **loss, **asdict(row.price)}
 
 
-def _read_dev(scores: Scores, exits: list[int], metric: str) -> dict[Cell, dict[str, Any]]:
+def _read_dev(scores: Scores, exits: Sequence[int], metric: str) -> dict[Cell, dict[str, Any]]:
     """Return the rows that decide, by what was scored.
 
     Raises:
@@ -103,7 +103,7 @@ def _read_dev(scores: Scores, exits: list[int], metric: str) -> dict[Cell, dict[
     if missing := sorted(set(exits) - {cell.layer for cell in found}):
         raise BurnishError(
             f"Scores {scores.fingerprint} has no {metric} of the tuned model's layers {missing} "
-            f"on the dev split. Evaluate every exit of the checkpoint, {exits}, on a dev split "
+            f"on the dev split. Evaluate every exit, {list(exits)}, on a dev split "
             "with at least one query: give more documents or raise dev_fraction."
         )
     return found

@@ -229,6 +229,7 @@ class Triplets(Table):
     )
 
 
+PLAIN = "plain"  # system of the tuned model's layers that are no exits, cut off as they are
 GENERAL = "general"  # origin of questions about something else: what was forgotten of it
 
 
@@ -240,7 +241,7 @@ class Scores(Table):
     """
 
     columns = _required(
-        system=pa.string(),  # `tuned`, `base`, `BM25`, `champion`, or an endpoint's model
+        system=pa.string(),  # `tuned`, `PLAIN`, `base`, `BM25`, `champion`, or an endpoint
         layer=pa.int32(),  # 0 for BM25 and for an endpoint's model
         pooling=pa.string(),  # empty for these
         dimension=pa.int32(),  # of an embedding; 0 for BM25

@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING
 from pydantic import Field, field_validator
 
 from .config import Config
+from .contracts import PLAIN
 
 if TYPE_CHECKING:
     from .benchmark import Benchmark, System
 
-OURS = ("tuned", "base", "champion", "BM25")
+OURS = ("tuned", PLAIN, "base", "champion", "BM25")
 
 
 class EmbeddingEndpointConfig(Config):

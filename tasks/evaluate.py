@@ -53,6 +53,7 @@ def evaluate(
     pairs: Pairs,
     config: EvaluateConfig,
     general: Listing | None = None,
+    healed: Sequence[Checkpoint] = (),
 ) -> Scores:
     """Score every cell of the tuned model, and the base, by searching the whole corpus.
 
@@ -69,6 +70,8 @@ def evaluate(
         config: Cells, endpoint, depth, bootstrap, batch size.
         general: Questions about something else, from `list_general`: there the tuned model's exits
             are scored, and the base's last layer.
+        healed: Models of fewer layers made of the tuned one. At their depths they are `tuned`; what
+            is read off the tuned model at a layer that was not trained for it is `plain`.
 
     Raises:
         BurnishError: there is no dev or test query, FAISS is missing or installed twice, the
@@ -79,6 +82,7 @@ def evaluate(
     from .general import read_general
     from .scoring import Model, score_bm25
     from .speed import measure_layers
+    from .tuned import Tuned
 
     require_faiss()
     benchmark, search = read_benchmark(corpus, pairs), _search(config)
@@ -86,24 +90,20 @@ def evaluate(
     # first what may fail for reasons that are not ours, before hours of embedding
     theirs = score_endpoint(benchmark, root, config.endpoint, depth)
     known = general and read_general(general, root, config.general_passages, config.seed)
-    tuned, untuned = Model("tuned", checkpoint), Model("base", base)
-    dimensions = checkpoint.facts.get("dimensions", ())
-    cells = tuned.cells(poolings=config.poolings, dimensions=dimensions)
+    tuned, untuned = Tuned(checkpoint, healed, config.poolings), Model("base", base)
     systems = [
-        *tuned.score(benchmark, cells, search),
+        *tuned.score(benchmark, search),
         *untuned.score(benchmark, untuned.cells(poolings=config.poolings), search),
         score_bm25(benchmark, depth),
         *theirs,
     ]
     groups = [(benchmark, systems)]
     if known:
-        exits = sorted(checkpoint.facts.get("exits", [tuned.encoder.layers]))
-        cells = tuned.cells(exits, poolings=config.poolings, dimensions=dimensions)
         last = untuned.cells([untuned.encoder.layers])
-        told = [*tuned.score(known, cells, search), *untuned.score(known, last, search)]
+        told = tuned.score(known, search, exits_only=True) + untuned.score(known, last, search)
         groups.append((known, told))
-    texts = benchmark.passages.texts
-    cost = measure_layers(tuned.encoder, range(1, tuned.encoder.layers + 1), texts)
+    encoder = tuned.whole.encoder
+    cost = measure_layers(encoder, range(1, encoder.layers + 1), benchmark.passages.texts)
     return _write(groups, corpus, config, {"milliseconds": {str(k): v for k, v in cost.items()}})
 
 

@@ -59,6 +59,7 @@ class RegisterConfig(Config):
 def register(
     cut: Checkpoint,
     whole: Checkpoint,
+    source: Checkpoint,
     base: Checkpoint,
     corpus: Corpus,
     scores: Scores,
@@ -76,7 +77,8 @@ def register(
 
     Args:
         cut: The truncated model.
-        whole: The model before the cut.
+        whole: The tuned model.
+        source: What was cut: the tuned model, or one that was healed at that depth.
         base: The model it was made from; the speed of both is compared.
         corpus: Where the passages for that come from.
         scores: Of the tuned model at every layer, the base, and BM25.
@@ -107,9 +109,7 @@ def register(
     measures["dimension"] = find_cell(cut, cut.facts["layer"]).dimension
     version = publish(registry, cut, rows, measures, origin, card)
     proof = prove(registry, version, cut)
-    layer = cut.facts["layer"]
-    if find_cell(cut, layer) == find_cell(whole, layer):  # other pooling makes other vectors
-        hand_down(cut.root, whole, layer, proof.checkpoint, texts, "document")
+    hand_down(cut.root, source, cut.facts["layer"], proof.checkpoint, texts, "document")
     verdict = _point(registry, version, verdict, opponent_version, card)
     content = {"model": config.name, "checkpoint": cut.fingerprint, "lineage": lineage,
                "moved": verdict.is_champion, "reason": verdict.reason}  # fmt: skip

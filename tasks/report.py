@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from .contracts import GENERAL
+from .contracts import GENERAL, PLAIN
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -11,10 +11,16 @@ if TYPE_CHECKING:
 
 Row = dict[str, Any]
 
-BY_LAYER = ("base", "tuned", "champion")  # systems that have layers; any other is one line
+BY_LAYER = ("base", PLAIN, "tuned", "champion")  # systems that have layers; any other is one line
 # Okabe and Ito's, which colour-blind people tell apart too.
-COLOURS = {"base": "#777777", "tuned": "#0072b2", "champion": "#009e73", "BM25": "#e69f00"}
-OTHERS = ("#56b4e9", "#a6761d", "#000000")
+COLOURS = {
+    "base": "#777777",
+    "tuned": "#0072b2",
+    "champion": "#009e73",
+    PLAIN: "#56b4e9",
+    "BM25": "#e69f00",
+}
+OTHERS = ("#cc79a7", "#a6761d", "#000000")
 
 
 def pick(rows: Sequence[Row], metric: str = "ndcg@10", split: str = "test") -> list[Row]:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from .cells import Cell, keep_own
-from .contracts import GENERAL
+from .contracts import GENERAL, PLAIN
 from .report import Row, pick
 
 
@@ -40,7 +40,7 @@ def tabulate_layers(rows: Sequence[Row], cell: Cell) -> Iterator[str]:
         lines += [
             f"| | {system}: {_value(row)} | | | | |"
             for system, row in others.items()
-            if system not in {"tuned", "base"}
+            if system not in {"tuned", "base", PLAIN}
         ]
         yield "\n".join(lines)
         title = ""

@@ -42,12 +42,7 @@ class Content(CachePolicy):
         **kwargs: Any,  # noqa: ANN401 - Prefect's signature
     ) -> str | None:
         """Return the hash of the arguments."""
-        known = {
-            name: [type(value).__name__, str(value.path), value.fingerprint]
-            if isinstance(value, Manifest)
-            else value
-            for name, value in inputs.items()
-        }
+        known = {name: _identify_content(value) for name, value in inputs.items()}
         return hash_objects(known, raise_on_failure=True)
 
 
@@ -75,6 +70,14 @@ class Code(CachePolicy):
         roots = {value.root for value in inputs.values() if isinstance(value, Manifest)}
         identities = [identify(root) for root in sorted(roots)]
         return fingerprint(fingerprint_code(task_ctx.task.fn.__module__), identities)
+
+
+def _identify_content(value: Any) -> Any:  # noqa: ANN401 - any argument of a stage
+    if isinstance(value, Manifest):
+        return [type(value).__name__, str(value.path), value.fingerprint]
+    if isinstance(value, list | tuple):
+        return [_identify_content(one) for one in value]
+    return value
 
 
 P = ParamSpec("P")

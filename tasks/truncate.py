@@ -1,6 +1,7 @@
 """truncate: keep the cheapest cut that is as good as the best, and really cut the rest."""
 
 import logging
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, cast
@@ -55,11 +56,22 @@ class TruncateConfig(Config):
 
 
 @stage
-def truncate(checkpoint: Checkpoint, scores: Scores, config: TruncateConfig) -> Checkpoint:
-    """Cut `checkpoint` to the cheapest layer, pooling, and length within tolerance of the best.
+def truncate(
+    checkpoint: Checkpoint,
+    scores: Scores,
+    config: TruncateConfig,
+    healed: Sequence[Checkpoint] = (),
+) -> Checkpoint:
+    """Keep the cheapest layer, pooling, and length within tolerance of the best.
 
     The cut model is signed only after sentence-transformers, in a new process, has returned with
-    it what the whole model returns there.
+    it what the model that it was cut from returns there.
+
+    Args:
+        checkpoint: The tuned model.
+        scores: Of its exits, and of the healed models.
+        config: What is compared, and what it may cost.
+        healed: Models of fewer layers made of it, which stand for it at their depths.
 
     Raises:
         BurnishError: the scores lack an exit, nothing keeps the budget, or the cut model gives
@@ -69,18 +81,24 @@ def truncate(checkpoint: Checkpoint, scores: Scores, config: TruncateConfig) -> 
     from .core.explanation import explain
     from .model_files import load_encoder, save_encoder
 
-    encoder = load_encoder(checkpoint.check().path)
-    choice = choose(checkpoint, scores, encoder, config)
+    whole = load_encoder(checkpoint.check().path)
+    sources = {healthy.facts["layers"]: healthy for healthy in healed}
+    exits = sorted({*checkpoint.facts.get("exits", [whole.layers]), *sources})
+    choice = choose(exits, scores, whole, config)
     cell, reason = choice.chosen.cell, explain(choice, config.budget)
+    source = sources.get(cell.layer, checkpoint)
+    encoder = load_encoder(source.check().path)
     cut = cut_to(encoder, cell)
     facts: dict[str, Any] = {
         **describe_choice(choice),
-        "layers_before": encoder.layers,
+        "source": source.fingerprint,
+        "kept": source.facts.get("kept", list(range(1, cell.layer + 1))),
+        "layers_before": whole.layers,
         "reason": reason,
         "tolerance": config.tolerance,
         "budget": config.budget,
         "milliseconds": scores.facts.get("milliseconds", {}),
-        "parameters_before": encoder.model.num_parameters(),
+        "parameters_before": whole.model.num_parameters(),
         "parameters": cut.model.num_parameters(),
         "bytes_before": _count_bytes(checkpoint.path),
     }
@@ -93,8 +111,8 @@ def truncate(checkpoint: Checkpoint, scores: Scores, config: TruncateConfig) -> 
     truncated = Checkpoint.commit(checkpoint.root, write, facts)
     logger.info(
         "kept %d of %d layers, %s pooling, %d numbers, %.1f of %.1f million parameters; lowest "
-        "cosine to what the whole model gives there %.6f. %s",
-        *(cell.layer, encoder.layers, cell.pooling, cell.dimension, facts["parameters"] / 1e6),
+        "cosine to what the model before the cut gives there %.6f. %s",
+        *(cell.layer, whole.layers, cell.pooling, cell.dimension, facts["parameters"] / 1e6),
         *(facts["parameters_before"] / 1e6, facts["min_cosine"], reason),
     )
     return truncated

@@ -69,7 +69,7 @@ def options(base: Path, documents: Path, questions: Path) -> list[str]:
     return [
         f"--base={base}", f"--sources={documents}", f"--questions={questions}",
         "--evaluate.resamples=200", "--evaluate.general=", "--truncate.resamples=200",
-        "--train.exit-epochs=2", "--train.passages-per-batch=8", "--train.precision=float32",
+        "--heal.epochs=2", "--train.passages-per-batch=8", "--train.precision=float32",
     ]  # fmt: skip
 
 
