@@ -130,6 +130,25 @@ def test_values_equal_a_slow_evaluation(world: World) -> None:
             assert row["low"] <= row["value"] <= row["high"]
 
 
+def test_a_healed_model_is_the_tuned_one_at_its_depth(
+    world: World, make_checkpoint: Callable[..., Checkpoint], make_encoder: Callable[..., Encoder]
+) -> None:
+    healed = make_checkpoint(make_encoder(layers=2, seed=7), layers=2)
+    tuned = world.tuned.model_copy(update={"facts": {"exits": [3]}})
+    inputs = (tuned, world.base, world.corpus, world.pairs, CONFIG)
+    alone, beside = by_key(evaluate.fn(*inputs)), by_key(evaluate.fn(*inputs, None, [healed]))
+    for found, layers in ((alone, {3}), (beside, {2, 3})):
+        assert {layer for system, layer, *_ in found if system == "tuned"} == layers
+        assert {layer for system, layer, *_ in found if system == "plain"} == {1, 2}
+    expected = slow_scores(world, world.pairs, healed, 2, "test")
+    for (origin, metric), values in expected.items():
+        assert beside["tuned", 2, "test", origin, metric]["values"] == pytest.approx(values)
+    unchanged = [key for key in alone if key[:2] != ("tuned", 2)]
+    assert {key: beside[key]["values"] for key in unchanged} == {
+        key: alone[key]["values"] for key in unchanged
+    }
+
+
 def test_every_system_layer_split_origin_and_metric_has_its_row(world: World) -> None:
     scores = evaluate.fn(world.tuned, world.base, world.corpus, world.pairs, CONFIG)
     found = by_key(scores)
@@ -224,7 +243,7 @@ def test_every_pooling_and_length_scores_as_the_model_cut_to_it(
     world: World, make_checkpoint: Callable[..., Checkpoint]
 ) -> None:
     encoder = load_encoder(world.tuned.path)
-    trained = world.tuned.model_copy(update={"facts": {"dimensions": [8, 32], "exits": [3]}})
+    trained = world.tuned.model_copy(update={"facts": {"dimensions": [8, 32], "exits": [1, 2, 3]}})
     config = CONFIG.model_copy(update={"poolings": ("cls", "mean")})
     scores = evaluate.fn(trained, world.base, world.corpus, world.pairs, config)
     cells: dict[tuple, list[dict[str, Any]]] = {}

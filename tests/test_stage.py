@@ -48,12 +48,12 @@ def test_an_edit_elsewhere_changes_nothing(package: Path) -> None:
     assert key() == before
 
 
-def test_training_depends_on_the_losses_and_not_on_the_metrics() -> None:
+def test_training_depends_on_the_losses_and_not_on_the_registry() -> None:
     from tasks.stage import _closure
 
     modules = _closure(frozenset({"tasks.train"}))
     assert {"tasks.core.losses", "tasks.core.encoder", "tasks.phases"} <= modules
-    assert not {"tasks.core.metrics", "tasks.register", "tasks.stage"} & modules
+    assert not {"tasks.register", "tasks.heal", "tasks.stage"} & modules
 
 
 def test_a_root_made_again_is_another_root(tmp_path: Path) -> None:

@@ -101,7 +101,7 @@ def test_weights_are_counted_as_they_are_saved(
     whole = make_encoder(architecture)
     checkpoint = make_checkpoint(whole)
     scores = write_scores(checkpoint, rows(LEVELS))
-    for row in choose(checkpoint, scores, whole, TruncateConfig()).rows:
+    for row in choose(checkpoint.facts["exits"], scores, whole, TruncateConfig()).rows:
         cut = whole.cut(row.cell.layer)
         assert row.price.megabytes == pytest.approx(4e-6 * cut.model.num_parameters())
 
@@ -109,13 +109,36 @@ def test_weights_are_counted_as_they_are_saved(
 def choose_layer_of(checkpoint: Checkpoint, *parts: list[dict[str, Any]], **settings: Any) -> int:  # noqa: ANN401
     encoder = load_encoder(checkpoint.path)
     config = TruncateConfig(**settings)
-    return choose(checkpoint, write_scores(checkpoint, *parts), encoder, config).chosen.cell.layer
+    scores, exits = write_scores(checkpoint, *parts), checkpoint.facts["exits"]
+    return choose(exits, scores, encoder, config).chosen.cell.layer
 
 
 def test_chooses_among_the_exits_alone(make_checkpoint: MakeCheckpoint) -> None:
     # Layer 2 would do, but was not trained to be cut at.
     assert choose_layer_of(make_checkpoint(exits=[1, 3]), rows(LEVELS)) == 3
     assert choose_layer_of(make_checkpoint(exits=[1, 2, 3]), rows(LEVELS)) == 2
+
+
+def test_a_healed_model_stands_for_the_whole_one_at_its_depth(
+    make_encoder: Callable[..., Encoder], make_checkpoint: MakeCheckpoint
+) -> None:
+    whole = make_checkpoint(make_encoder(), exits=[3])
+    healed = make_checkpoint(make_encoder(layers=2, seed=5), layers=2, kept=[1, 3])
+    truncated = truncate.fn(whole, write_scores(whole, rows(LEVELS)), TruncateConfig(), [healed])
+    assert truncated.facts["layer"] == 2
+    assert truncated.facts["source"] == healed.fingerprint
+    assert truncated.facts["kept"] == [1, 3]
+    assert truncated.facts["layers_before"] == 3
+    np.testing.assert_allclose(
+        load_encoder(truncated.path).encode(["gold mine"], "query", [2]),
+        load_encoder(healed.path).encode(["gold mine"], "query", [2]),
+        atol=1e-6,
+    )
+    kept = truncate.fn(
+        whole, write_scores(whole, rows(LEVELS | {2: 0.1})), TruncateConfig(), [healed]
+    )
+    assert (kept.facts["layer"], kept.facts["source"]) == (3, whole.fingerprint)
+    assert kept.facts["kept"] == [1, 2, 3]
 
 
 def test_tolerance_decides(checkpoint: Checkpoint) -> None:
@@ -151,11 +174,11 @@ def test_metric_can_be_chosen(checkpoint: Checkpoint) -> None:
 def test_a_budget_of_measured_time_is_kept(checkpoint: Checkpoint) -> None:
     encoder, config = load_encoder(checkpoint.path), TruncateConfig(max_milliseconds=1.0)
     measured = write_scores(checkpoint, rows(LEVELS), milliseconds={"1": 0.9, "2": 1.1, "3": 1.5})
-    choice = choose(checkpoint, measured, encoder, config)
+    choice = choose(checkpoint.facts["exits"], measured, encoder, config)
     assert (choice.chosen.cell.layer, choice.chosen.is_within) == (1, False)
     unmeasured = write_scores(checkpoint, rows(LEVELS), milliseconds={"1": 0.9})
     with pytest.raises(BurnishError, match=r"how many milliseconds the layers \[2, 3\] take"):
-        choose(checkpoint, unmeasured, encoder, config)
+        choose(checkpoint.facts["exits"], unmeasured, encoder, config)
 
 
 def test_a_budget_that_nothing_keeps_is_told_in_options(checkpoint: Checkpoint) -> None:

@@ -13,7 +13,8 @@ from tasks.registry import Registry
 from tests.flows.conftest import fingerprints, read_facts, run_child
 
 STAGES = (
-    "ingest", "synthesize", "retrieve", "mine", "draw", "train", "evaluate", "truncate", "register",
+    "ingest", "synthesize", "retrieve", "mine", "draw", "train", "heal", "evaluate",
+    "truncate", "register",
 )  # fmt: skip
 # A function that each stage calls when its work is nearly done and not yet signed.
 KILLED_IN = {
@@ -22,7 +23,8 @@ KILLED_IN = {
     "retrieve": "tasks.candidates:_count_found",
     "mine": "tasks.mining:_tabulate",
     "draw": "tasks.draw:describe",
-    "train": "tasks.heal:mean_distance",
+    "train": "tasks.phases:blend_weights",
+    "heal": "tasks.heal:_mean",
     "evaluate": "tasks.scoring:score_bm25",
     "truncate": "tasks.truncate:verify_cut",
     "register": "tasks.register:_point",
@@ -65,7 +67,9 @@ def test_the_registered_model_is_the_cut_one(whole: Path) -> None:
     run = client.get_run(version.run_id)
     assert run.info.status == "FINISHED"
     history = client.get_metric_history(version.run_id, "test_human_tuned_ndcg_at_10")
-    assert sorted(point.step for point in history) == [1, 2, 3]
+    assert sorted(point.step for point in history) == [2, 3]  # healed, and the last
+    plain = client.get_metric_history(version.run_id, "test_human_plain_ndcg_at_10")
+    assert sorted(point.step for point in plain) == [1, 2]
     assert {"layers.json", "layers.png", "lineage.json", "dataset.html"} <= {
         file.path for file in client.list_artifacts(version.run_id)
     }
