@@ -133,7 +133,8 @@ def _log(
         mlflow.log_metric(name.replace("@", "_at_"), row["value"], step=row["layer"])
     mlflow.log_metrics(measures)
     mlflow.log_table(tabulate(rows), "layers.json")
-    picture = draw_layers(rows, cut.facts["layer"])
+    way = {name: cut.facts[name] for name in ("pooling", "dimension") if name in cut.facts}
+    picture = draw_layers(rows, cut.facts["layer"], **way)
     mlflow.log_figure(picture, "layers.png")
     mlflow.log_figure(draw_front(rows, cut.facts), "front.png")
     mlflow.log_dict(lineage, "lineage.json")
