@@ -25,6 +25,8 @@ class Model(NamedTuple):
     dataset: Dataset
     """What it was trained on: in the last round that gained."""
     checkpoint: Checkpoint
+    healed: list[Checkpoint]
+    """Models of fewer layers made of the checkpoint."""
     scores: Scores
     cut: Checkpoint
     opponent: Scores | None
@@ -39,10 +41,16 @@ class Made(NamedTuple):
     dataset: Dataset
     """What it was trained on: in the last round that gained."""
     checkpoint: Checkpoint
-    source: Checkpoint
-    """What was cut: the checkpoint, or one that was healed at that depth."""
+    healed: list[Checkpoint]
+    """Models of fewer layers made of the checkpoint."""
     scores: Scores
     cut: Checkpoint
+
+    @property
+    def source(self) -> Checkpoint:
+        """What was cut: the checkpoint, or one that was healed at that depth."""
+        models = {one.fingerprint: one for one in [self.checkpoint, *self.healed]}
+        return models[self.cut.facts["source"]]
 
 
 def make_model(base: Checkpoint, dataset: Dataset, settings: RetrainConfig) -> Made:
@@ -56,8 +64,7 @@ def make_model(base: Checkpoint, dataset: Dataset, settings: RetrainConfig) -> M
     ]
     scores = evaluate(checkpoint, base, corpus, pairs, settings.evaluate, general, healed)
     cut = truncate(checkpoint, scores, settings.truncate, healed)
-    (source,) = [one for one in [checkpoint, *healed] if one.fingerprint == cut.facts["source"]]
-    return Made(dataset, checkpoint, source, scores, cut)
+    return Made(dataset, checkpoint, healed, scores, cut)
 
 
 def look_outside(settings: RetrainConfig, root: Path) -> Listing | None:
@@ -72,12 +79,12 @@ def look_outside(settings: RetrainConfig, root: Path) -> Listing | None:
     )
 
 
-def name_nouns(
-    base: Checkpoint, dataset: Dataset, checkpoint: Checkpoint, scores: Scores
-) -> dict[str, str]:
+def name_nouns(base: Checkpoint, made: Made) -> dict[str, str]:
     """Return the fingerprint of all that a version is made of, in the order it is made."""
+    dataset = made.dataset
     nouns = {"base": base, "corpus": dataset.corpus, "pairs": dataset.pairs,
-             "triplets": dataset.triplets, "trained": checkpoint, "scores": scores}  # fmt: skip
+             "triplets": dataset.triplets, "trained": made.checkpoint, "healed": made.source,
+             "scores": made.scores}  # fmt: skip
     return {name: noun.fingerprint for name, noun in nouns.items()}
 
 
@@ -96,8 +103,9 @@ def build_model(
         settings: Of every stage.
         told: The settings as the registry is to show them.
     """
-    dataset, checkpoint, source, scores, cut = make_model(base, dataset, settings)
-    corpus, pairs = dataset.corpus, dataset.pairs
+    made = make_model(base, dataset, settings)
+    checkpoint, scores, cut = made.checkpoint, made.scores, made.cut
+    corpus, pairs = made.dataset.corpus, made.dataset.pairs
     registry = Registry(cut.root, settings.registry.name)
     rival = registry.find_opponent(cut.fingerprint)
     opponent, rival_version = None, ""
@@ -105,21 +113,13 @@ def build_model(
         pulled = registry.pull(rival)
         opponent = evaluate_last(pulled.checkpoint, corpus, pairs, settings.evaluate)
         rival_version = pulled.version
-    lineage = {**name_nouns(base, dataset, checkpoint, scores), "settings": told}
-    inputs = (cut, checkpoint, source, base, corpus, scores, opponent, rival_version, registry.uri,
-              lineage, settings.registry)  # fmt: skip
+    lineage = {**name_nouns(base, made), "settings": told}
+    inputs = (cut, checkpoint, made.source, base, corpus, scores, opponent, rival_version,
+              registry.uri, lineage, settings.registry)  # fmt: skip
     registration = register(*inputs)
     known = registry.find_checkpoint(cut.fingerprint)
     if known is None or str(known.version) != registration.facts["version"]:
         # remembered from before, but gone from the registry since
         registration = register.with_options(refresh_cache=True)(*inputs)
     champion = registry.find(CHAMPION)
-    return Model(
-        dataset,
-        checkpoint,
-        scores,
-        cut,
-        opponent,
-        registration,
-        str(champion.version) if champion else "",
-    )
+    return Model(*made, opponent, registration, str(champion.version) if champion else "")

@@ -32,6 +32,7 @@ DECIDED_BY = {
     "pairs": "the questions and clicks, what a language model answered, or the code behind",
     "triplets": "the code that mines, or the rounding of another processor or library",
     "trained": "the code that trains, or the rounding of another processor or library",
+    "healed": "the code that heals, or the rounding of another processor or library",
     "scores": "the code that scores",
     "model": "the code that cuts and saves",
 }
@@ -86,7 +87,7 @@ def make_again(config: RetrainConfig) -> dict[str, str]:
     base, listing, stages = take_in(config)
     dataset = build_dataset(base, listing, stages)
     made = make_model(base, dataset, stages)
-    named = name_nouns(base, made.dataset, made.checkpoint, made.scores)
+    named = name_nouns(base, made)
     return named | {"model": made.cut.fingerprint}
 
 

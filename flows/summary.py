@@ -3,13 +3,18 @@
 import base64
 import io
 import logging
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from flows.dataset import Dataset
+from flows.standings import tell_choice, tell_scores
 from tasks.contracts import Checkpoint
-from tasks.report import Row, draw_layers, pick
+from tasks.front import draw_front
+from tasks.report import Row, draw_layers
 
 if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
     from flows.model import Model
 
 logger = logging.getLogger(__name__)
@@ -28,20 +33,42 @@ def summarize(base: Checkpoint, dataset: Dataset, model: "Model") -> str:
         [
             "# What happened",
             tell_documents(dataset),
-            tell_training(model.checkpoint.facts),
+            tell_training(model.checkpoint.facts, [one.facts for one in model.healed]),
             "## How well it finds the answers",
-            *tell_scores(rows, model.cut.facts["layer"]),
+            *tell_scores(rows, model.cut.facts),
             tell_choice(base, model),
             tell_registration(model),
         ]
     )
     Console(width=100).print(Markdown(text))
-    picture = io.BytesIO()
-    draw_layers(rows, model.cut.facts["layer"]).savefig(picture, format="svg")
-    encoded = base64.b64encode(picture.getvalue()).decode()
-    image = f"![scores by layer](data:image/svg+xml;base64,{encoded})"
-    create_markdown_artifact(f"{text}\n\n{image}", key="retrain-summary")
+    shown = "\n\n".join([text, *picture(rows, model.cut.facts)])
+    create_markdown_artifact(shown, key="retrain-summary")
     return text
+
+
+def picture(rows: list[Row], facts: Mapping[str, Any]) -> list[str]:
+    """Draw the front and the layers, as Markdown that holds them.
+
+    Args:
+        rows: Rows of `Scores`, the champion's included.
+        facts: Of the cut checkpoint.
+    """
+    way = {"pooling": facts["pooling"], "dimension": facts["dimension"]}
+    figures = {
+        "quality and cost": draw_front(rows, facts),
+        "scores by layer": draw_layers(rows, facts["layer"], **way),
+    }
+    return [f"![{name}]({_encode(figure)})" for name, figure in figures.items()]
+
+
+def _encode(figure: "Figure") -> str:
+    """Return a picture as an address that holds it; the same for the same picture."""
+    import matplotlib as mpl
+
+    target = io.BytesIO()
+    with mpl.rc_context({"svg.hashsalt": "burnish"}):
+        figure.savefig(target, format="svg", metadata={"Date": None, "Creator": None})
+    return f"data:image/svg+xml;base64,{base64.b64encode(target.getvalue()).decode()}"
 
 
 def tell_documents(dataset: Dataset) -> str:
@@ -70,62 +97,19 @@ def tell_documents(dataset: Dataset) -> str:
     return "\n".join(lines)
 
 
-def tell_training(facts: dict[str, Any]) -> str:
-    """Tell how the training went."""
-    text = (
+def tell_training(facts: dict[str, Any], healed: Sequence[dict[str, Any]]) -> str:
+    """Tell how the training went, and how the smaller models were made."""
+    lines = [
         f"- **Trained** on {facts['queries']:,} queries in {facts['steps']:,} steps: "
         f"loss {facts['first_loss']:.3f} to {facts['last_loss']:.3f}."
-    )
-    if "exit_steps" in facts:
-        text += (
-            f" Then exits {facts['exits']} learned the last layer's embedding in "
-            f"{facts['exit_steps']:,} steps: distance {facts['exit_first_loss']:.3f} to "
-            f"{facts['exit_last_loss']:.3f}."
-        )
-    return text
-
-
-def tell_scores(rows: list[Row], chosen: int) -> list[str]:
-    """Tell base against tuned per layer, for every kind of test question there is."""
-    sections = []
-    for origin in ("human", "synthetic"):
-        found = [row for row in rows if row["origin"] == origin and row["split"] == "test"]
-        shown = [row for row in found if row["metric"] == "ndcg@10"]
-        if not shown:
-            continue
-        questions = len(shown[0]["values"])
-        noted = {"human": "asked by people", "synthetic": "made of test documents"}[origin]
-        lines = [
-            f"nDCG@10 on {questions} test questions {noted}, with 95 % intervals:", "",
-            "| layer | base | tuned | recall@100 | MRR@10 | |",
-            "| ---: | :--- | :--- | :--- | :--- | :--- |",
-        ]  # fmt: skip
-        layers = sorted({row["layer"] for row in shown if row["system"] == "tuned"})
-        for layer in layers:
-            at = [row for row in found if row["layer"] == layer]
-            lines.append(
-                f"| {layer} | {_cell(at, 'base')} | {_cell(at, 'tuned')} "
-                f"| {_value(at, 'recall@100')} | {_value(at, 'mrr@10')} "
-                f"| {'**chosen**' if layer == chosen else ''} |"
-            )
-        for system in ("BM25", "champion"):
-            cell = _cell([row for row in found if row["system"] == system], system)
-            if cell:
-                lines.append(f"| | {system}: {cell} | | | | |")
-        sections.append("\n".join(lines))
-    return sections
-
-
-def tell_choice(base: Checkpoint, model: "Model") -> str:
-    """Tell the layer chosen and why, and what it is worth in size and speed."""
-    cut, speed = model.cut.facts, model.registration.facts["speed"]
-    return (
-        f"## Kept: {cut['layer']} of {cut['layers_before']} layers\n\n{cut['reason']}\n\n"
-        f"Size {cut['bytes'] / 1e6:.0f} MB, "
-        f"{100 * cut['bytes'] / base.facts['bytes']:.0f} % of the base's. "
-        f"Encoding {speed['ratio']:.2f} times as fast as the base "
-        f"({speed['cut']:.0f} against {speed['base']:.0f} passages a second here)."
-    )
+    ]
+    lines += [
+        f"- **Healed** {one['layers']} layers, {', '.join(map(str, one['kept']))} of "
+        f"{facts['layers']}: taught {one['texts']:,} texts in {one['steps']:,} steps, loss "
+        f"{one['first_loss']:.3f} to {one['last_loss']:.3f}."
+        for one in healed
+    ]
+    return "\n".join(lines)
 
 
 def tell_registration(model: "Model") -> str:
@@ -146,20 +130,6 @@ def tell_registration(model: "Model") -> str:
         'Search with it: `burnish search "how do I read a file line by line"`. '
         "Every score is in the run's table and picture: `mlflow ui` with the same address."
     )
-
-
-def _cell(rows: list[Row], system: str) -> str:
-    for row in pick(rows):
-        if row["system"] == system:
-            return f"{row['value']:.3f} ({row['low']:.3f} to {row['high']:.3f})"
-    return ""
-
-
-def _value(rows: list[Row], metric: str) -> str:
-    for row in pick(rows, metric):
-        if row["system"] == "tuned":
-            return f"{row['value']:.3f}"
-    return ""
 
 
 def _tell_queries(queries: dict[str, dict[str, int]]) -> str:

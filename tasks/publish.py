@@ -134,9 +134,8 @@ def _log(
 
     settings = lineage.get("settings", {})
     mlflow.log_params({name: _describe(value) for name, value in settings.items()})
-    own = keep_own(
-        rows, find_cell(cut, cut.facts["layer"])
-    )  # a curve by layer; the table has every cell
+    # a curve by layer; the table has every cell
+    own = keep_own(rows, find_cell(cut, cut.facts["layer"]))
     for row in own:
         name = f"{row['split']}_{row['origin']}_{row['system']}_{row['metric']}"
         mlflow.log_metric(name.replace("@", "_at_"), row["value"], step=row["layer"])

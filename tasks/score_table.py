@@ -23,12 +23,13 @@ def tabulate_layers(rows: Sequence[Row], cell: Cell) -> Iterator[str]:
         lines = [
             f"{title}{len(found[0]['values'])} test questions "
             f"{asked.get(origin, f'({origin})')}, 95 % intervals:\n",
-            "| layer | base, nDCG@10 | polished, nDCG@10 | recall@100 | MRR@10 | |",
-            "| ---: | :--- | :--- | :--- | :--- | :--- |",
+            "| layer | base, nDCG@10 | plainly cut | polished, nDCG@10 | recall@100 | MRR@10 | |",
+            "| ---: | :--- | :--- | :--- | :--- | :--- | :--- |",
         ]
-        for layer in sorted({row["layer"] for row in found if row["system"] == "tuned"}):
+        for layer in sorted({row["layer"] for row in found if row["system"] in {"tuned", PLAIN}}):
             cells = [
                 _tell(found, "base", layer, "ndcg@10"),
+                _tell(found, PLAIN, layer, "ndcg@10"),
                 *(
                     _tell(found, "tuned", layer, metric)
                     for metric in ("ndcg@10", "recall@100", "mrr@10")
@@ -38,7 +39,7 @@ def tabulate_layers(rows: Sequence[Row], cell: Cell) -> Iterator[str]:
             lines.append(f"| {layer} | {' | '.join(cells)} |")
         others = {row["system"]: row for row in pick(found)} if found else {}
         lines += [
-            f"| | {system}: {_value(row)} | | | | |"
+            f"| | {system}: {_value(row)} | | | | | |"
             for system, row in others.items()
             if system not in {"tuned", "base", PLAIN}
         ]
