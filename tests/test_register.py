@@ -147,8 +147,8 @@ def test_a_deliberately_bad_candidate_is_measured_and_refused(
     root = tmp_path / "root"
     good, spoilt = make_encoder(), make_encoder()  # random layers stir what the words say
     for name, parameter in good.model.named_parameters():
-        if "output.dense" in name or "position" in name:  # layers that do nothing find words
-            parameter.data.zero_()
+        if "output" in name or "position" in name:  # layers that do nothing find words
+            parameter.data.fill_("LayerNorm.weight" in name)
     base, bad = save(root, good), save(root, spoilt)
     corpus, pairs = ask(root, words)
     scores = evaluate.fn(bad, base, corpus, pairs, EvaluateConfig(resamples=100))
@@ -215,7 +215,7 @@ def aftermath(tmp_path_factory: pytest.TempPathFactory) -> Aftermath:
     ended = subprocess.run(
         [sys.executable, "-m", "tests.registrations", str(folder)],
         cwd=Path(__file__).parents[1], env=os.environ | address,
-        capture_output=True, text=True, check=False, timeout=600,
+        capture_output=True, text=True, check=False, timeout=1800,
     )  # fmt: skip
     assert ended.returncode == 0, ended.stderr[-3000:]
     four, killed = json.loads(ended.stdout.splitlines()[-1])
