@@ -128,10 +128,10 @@ def _tell(status: int, processes: int, folder: Path) -> BurnishError:
     text = (folder / LOG).read_text(errors="replace")
     killed = [(rank, -int(code)) for rank, code in _FAILED.findall(text) if int(code) < 0]
     # Those that torchrun ended itself, and those that lost their peer, followed another.
-    first = [(rank, number) for rank, number in killed if number != signal.SIGTERM]
+    causes = [(rank, number) for rank, number in killed if number != signal.SIGTERM]
     reason = f"torchrun ended with {status}"
-    if first:
-        rank, number = first[0]
+    if causes:
+        rank, number = causes[-1]  # torchrun names the first failure last
         reason = f"rank {rank} was killed by {_name(number)}"
     elif failures:
         reason = str(failures[0]["traceback"]).strip().rpartition("\n")[2]

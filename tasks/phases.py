@@ -31,9 +31,9 @@ def run_phases(
     state: Path,
     dev: "DevSet | None" = None,
 ) -> dict[str, Any]:
-    """Train `encoder` in place; the arguments are those of `polish`, and of `DevSet.score`.
+    """Train `encoder` in place; the arguments are those of `polish`.
 
-    The polish is watched by `dev`, if it may end early.
+    Where there is a `dev` set, the polish is watched by it and may end early.
 
     Returns:
         The numbers worth telling.

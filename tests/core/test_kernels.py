@@ -8,7 +8,8 @@ import torch
 from torch import Tensor
 
 from tasks.core.encoder import Encoder
-from tasks.core.kernels import compiled_layers, pays_to_compile
+from tasks.core.kernels import compiled_layers, fast_kernels, pays_to_compile
+from tasks.core.layers import find_layers
 
 MakeEncoder = Callable[..., Encoder]
 LAYERS = (1, 2, 3)
@@ -56,5 +57,15 @@ def test_compiled_layers_give_the_same_and_are_compiled_once_for_all_layers_and_
     assert cut.layers == 2
 
 
-def test_nothing_is_compiled_on_a_processor_unless_asked_for() -> None:
+@pytest.mark.parametrize(("compiles", "expected"), [(True, True), (False, False), (None, False)])
+def test_on_a_processor_layers_are_compiled_only_if_asked_for(
+    make_encoder: MakeEncoder, compiles: bool | None, expected: bool
+) -> None:
+    encoder = make_encoder()
+    layers = find_layers(encoder.model)
+    attention = encoder.model.config._attn_implementation
+    with fast_kernels(encoder, compiles=compiles):
+        assert ["forward" in vars(layer) for layer in layers] == [expected] * len(layers)
+    assert not any("forward" in vars(layer) for layer in layers)
+    assert encoder.model.config._attn_implementation == attention
     assert not pays_to_compile(torch.device("cpu"))

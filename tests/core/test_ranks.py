@@ -1,6 +1,5 @@
 """Two ranks, each a process, have the gradient of one with the joint batch."""
 
-import importlib.util
 import os
 import subprocess
 import sys
@@ -15,17 +14,9 @@ from tasks.core import ranks
 from tasks.core.encoder import Encoder
 from tasks.core.ranks import embed_shared, share_out, sum_gradients
 from tasks.model_files import save_encoder
+from tests.core import rank as rank_program
 
-PROGRAM = Path(__file__).parent / "rank.py"
 RANKS = 2
-
-
-def load_program() -> object:
-    spec = importlib.util.spec_from_file_location("rank", PROGRAM)
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 def start(rank: int, folder: Path, texts: list[str]) -> subprocess.Popen[bytes]:
@@ -33,7 +24,8 @@ def start(rank: int, folder: Path, texts: list[str]) -> subprocess.Popen[bytes]:
     interface = {"GLOO_SOCKET_IFNAME": "lo"} if sys.platform == "linux" else {}
     numbers = {"RANK": str(rank), "WORLD_SIZE": str(RANKS), "PYTHONPATH": str(source)}
     return subprocess.Popen(
-        [sys.executable, PROGRAM, folder, *texts], env={**os.environ, **interface, **numbers}
+        [sys.executable, rank_program.__file__, folder, *texts],
+        env={**os.environ, **interface, **numbers},
     )
 
 
@@ -46,7 +38,7 @@ def test_two_ranks_have_the_gradients_of_one_with_the_joint_batch(
     processes = [start(rank, tmp_path, texts) for rank in range(RANKS)]
     assert [process.wait(timeout=120) for process in processes] == [0] * RANKS
     encoder.model.double()
-    expected = load_program().gradients(encoder, texts)  # type: ignore[attr-defined]
+    expected = rank_program.gradients(encoder, texts)
     found = [load_file(tmp_path / f"{rank}.safetensors") for rank in range(RANKS)]
     assert found[0].keys() == expected.keys()
     for name, gradient in expected.items():
