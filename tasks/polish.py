@@ -70,6 +70,7 @@ def plan_epochs(
             passages_per_batch=config.passages_per_batch,
             neighbours=config.neighbours,
             seed=(config.seed, POLISH, epoch),
+            packing=config.packing,
         )
         for epoch in range(config.epochs)
     ]

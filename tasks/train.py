@@ -34,6 +34,9 @@ class TrainConfig(Config):
     that keeps all negatives: a larger batch by it has more of them. By default off."""
     neighbours: int = Field(default=2, ge=1)
     """Passages gathered around each hard negative; 1 makes batches random."""
+    packing: Literal["drawn", "hardest"] = "drawn"
+    """How they are gathered: around passages drawn one after the other, or the pairs of passages
+    first that are hardest to tell apart, so that more queries meet their hardest negative."""
     queries_per_passage: int = Field(default=3, ge=1)
     """Queries of one passage that share its encoding in a step."""
     negatives_per_passage: int = Field(default=0, ge=0)

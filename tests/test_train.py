@@ -138,9 +138,10 @@ def test_another_seed_gives_another_model(dataset: Dataset, checkpoint: Checkpoi
         {"loss": "contrastive", "margin": 1.5},
         {"loss": "cosine"},
         {"dimensions": (8, 16)},
+        {"packing": "hardest"},
     ],
 )
-def test_every_setting_of_the_loss_counts(
+def test_every_setting_of_the_polish_counts(
     dataset: Dataset, checkpoint: Checkpoint, changes: dict[str, object]
 ) -> None:
     short = {"epochs": 1, **changes}

@@ -3,11 +3,15 @@
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
+from typing import Literal
 
 import numpy as np
 
+from .groups import gather_drawn, gather_hardest
 from .teacher_scores import arrange_scores
 from .text import mask
+
+Packing = Literal["drawn", "hardest"]
 
 
 @dataclass(frozen=True)
@@ -43,6 +47,7 @@ def plan_epoch(
     passages_per_batch: int,
     neighbours: int,
     seed: Sequence[int],
+    packing: Packing = "drawn",
 ) -> list[list[int]]:
     """Arrange the passages to train on into batches in which hard negatives meet.
 
@@ -56,20 +61,15 @@ def plan_epoch(
         passages_per_batch: Passages in a batch; the last batch of an epoch may hold fewer.
         neighbours: Passages per group; 1 makes batches random.
         seed: Decides the order, with nothing else.
+        packing: How they are gathered, see `groups`: around passages that are `drawn`, or by
+            merging the `hardest` to tell apart first.
 
     Returns:
         Corpus rows per batch; every passage with a query is in exactly one batch.
     """
     random = np.random.default_rng(seed)
-    waiting = dict.fromkeys(random.permutation(sorted(by_passage)).tolist())
-    groups: list[list[int]] = []
-    while waiting:
-        first = next(iter(waiting))
-        near = (row for query in by_passage[first] for row in query.negatives if row in waiting)
-        group = list(dict.fromkeys([first, *near]))[:neighbours]
-        groups.append(group)
-        for row in group:
-            del waiting[row]
+    gather = gather_hardest if packing == "hardest" else gather_drawn
+    groups = gather(by_passage, neighbours, random)
     order = [row for index in random.permutation(len(groups)) for row in groups[index]]
     starts = range(0, len(order), passages_per_batch)
     batches = [order[start : start + passages_per_batch] for start in starts]

@@ -13,11 +13,11 @@ import resource
 import sys
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tasks.adopt import adopt
 from tasks.contracts import Checkpoint, Corpus, Pairs, Triplets
@@ -25,6 +25,9 @@ from tasks.core.batches import Batch, Query, group_queries
 from tasks.core.text import mask
 from tasks.examples import read_examples
 from tasks.tables import Passages, read_passages
+
+if TYPE_CHECKING:
+    from tasks.train import TrainConfig
 
 WARM_UP_STEPS = 2  # not timed where speed is
 LONG = 2000  # steps of a schedule that nobody waits for the end of
@@ -87,31 +90,18 @@ def read_pairs(settings: Settings) -> tuple[Passages, list[Query]]:
 
 def train_ours(settings: Settings) -> None:
     """Train as `polish` does, the last layer alone."""
-    import torch
-
     from tasks.core.training import Schedule, blend_weights, copy_weights, fast_attention
     from tasks.model_files import load_encoder, save_encoder
     from tasks.polish import make_batch, make_loss, plan_epochs, store_tokens
-    from tasks.train import TrainConfig
 
     passages, queries = read_pairs(settings)
     by_passage = group_queries(queries)
     whole = load_encoder(Path(settings["base"]))
     encoder = replace(whole, max_tokens=settings["max_tokens"])
-    most = TrainConfig.model_fields["queries_per_passage"].default
-    shared = sum(min(most, len(own)) for own in by_passage.values()) / len(by_passage)
-    size = max(2, round(settings["batch"] / shared))
-    steps = settings["steps"] or LONG
-    config = TrainConfig(
-        passages_per_batch=size, epochs=math.ceil(steps / (len(by_passage) // size)),
-        max_tokens=settings["max_tokens"], learning_rate=settings["learning_rate"],
-        **settings["options"],
-    )  # fmt: skip
+    config = configure(settings, by_passage)
     plans = plan_epochs(by_passage, config)
-    build = partial(
-        make_batch, [rows for plan in plans for rows in plan], by_passage,
-        passages.texts, passages.documents, config,
-    )  # fmt: skip
+    batches = [rows for plan in plans for rows in plan]
+    build = partial(make_batch, batches, by_passage, passages.texts, passages.documents, config)
     counts: deque[int] = deque()
 
     def counted(step: int) -> Batch:
@@ -121,6 +111,7 @@ def train_ours(settings: Settings) -> None:
 
     pace = Pace(0 if settings["steps"] else WARM_UP_STEPS)
     tokens = store_tokens(encoder, by_passage, map(build, range(len(plans[0]))))
+    steps = min(settings["steps"] or LONG, len(batches))
     schedule = Schedule(steps, config.learning_rate, config.warmup_share)
     start = copy_weights(encoder.model)
     loss_at = make_loss(encoder, (whole.layers,), (whole.dimension,), counted, tokens, config)
@@ -131,7 +122,20 @@ def train_ours(settings: Settings) -> None:
     save_encoder(whole, Path(settings["save"]))
     blend_weights(whole.model, start, config.blend)
     save_encoder(whole, Path(settings["save"] + " blended"))
-    assert torch.isfinite(next(whole.model.parameters())).all()
+
+
+def configure(settings: Settings, by_passage: Mapping[int, Sequence[Query]]) -> "TrainConfig":
+    """Say how ours trains: as many passages in a batch as have the wanted pairs on average."""
+    from tasks.train import TrainConfig
+
+    most = TrainConfig.model_fields["queries_per_passage"].default
+    shared = sum(min(most, len(own)) for own in by_passage.values()) / len(by_passage)
+    size = max(2, round(settings["batch"] / shared))
+    epochs = math.ceil((settings["steps"] or LONG) / max(1, len(by_passage) // size))
+    return TrainConfig(
+        passages_per_batch=size, epochs=min(epochs, 100), max_tokens=settings["max_tokens"],
+        learning_rate=settings["learning_rate"], **settings["options"],
+    )  # fmt: skip
 
 
 def step_through(encoder: Any, schedule: Any, loss_at: Any, config: Any) -> Iterator[object]:  # noqa: ANN401
@@ -151,7 +155,7 @@ def train_theirs(settings: Settings) -> None:
     from datasets import Dataset
     from sentence_transformers import SentenceTransformer, SentenceTransformerTrainer
     from sentence_transformers import SentenceTransformerTrainingArguments as Arguments
-    from sentence_transformers.losses import MultipleNegativesRankingLoss
+    from sentence_transformers.sentence_transformer.losses import MultipleNegativesRankingLoss
     from transformers import TrainerCallback
 
     passages, queries = read_pairs(settings)

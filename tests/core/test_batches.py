@@ -5,7 +5,15 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from tasks.core.batches import Query, build_batch, group_queries, plan_epoch, relate
+from tasks.core.batches import (
+    Packing,
+    Query,
+    build_batch,
+    group_queries,
+    plan_epoch,
+    relate,
+)
+from tasks.core.groups import gather_hardest
 
 # Corpus rows 0-9; rows 0 and 1 are two passages of one document.
 DOCUMENTS = np.array([0, 0, 1, 2, 3, 4, 5, 6, 7, 8])
@@ -61,6 +69,49 @@ def test_hard_negatives_share_a_batch() -> None:
 
     assert together(2) == 100
     assert together(1) < 40
+
+
+def test_the_hardest_to_tell_apart_are_gathered_first() -> None:
+    # Along a ring every passage is a weak negative of the next; its partner is a hard one.
+    grouped = {
+        row: [Query("", {row: ""}, negatives=(row ^ 1, (row + 1) % 100, 1000))] for row in range(99)
+    }
+
+    def count(packing: Packing) -> int:
+        plan = plan_epoch(grouped, passages_per_batch=10, neighbours=2, seed=(0,), packing=packing)
+        assert sorted(row for rows in plan for row in rows) == list(range(99))
+        return sum(row ^ 1 in rows for rows in plan for row in rows)
+
+    assert count("hardest") > 90  # a batch may end between two
+    ring = {row: [Query("", {row: ""}, negatives=((row + 1) % 99,))] for row in range(99)}
+    grouped = {row: [*ring[row], *queries] for row, queries in grouped.items()}
+    assert count("drawn") < count("hardest") - 10
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 7, 200])
+def test_gathered_groups_are_those_of_a_slow_search(size: int) -> None:
+    random = np.random.default_rng(size)
+    grouped = {
+        row: [Query("", {row: ""}, negatives=tuple(random.permutation(60)[:4].tolist()))]
+        for row in range(50)
+    }
+    groups = gather_hardest(grouped, size, np.random.default_rng(0))
+    assert sorted(row for group in groups for row in group) == list(range(50))
+    assert max(map(len, groups)) <= size
+    firmness: dict[frozenset[int], float] = {}
+    for row, (query,) in grouped.items():
+        for rank, negative in enumerate(query.negatives, 1):
+            pair = frozenset({row, negative})
+            if len(pair) == 2 and negative in grouped:
+                firmness[pair] = firmness.get(pair, 0) + 1 / rank
+    place_of = {row: number for number, group in enumerate(groups) for row in group}
+    strongest = sorted(firmness.values())[-1]
+    for pair, firm in firmness.items():
+        one, other = (place_of[row] for row in pair)
+        if size >= 2 and firm == strongest:
+            assert one == other
+        if one != other:  # nothing that still fits together is left apart
+            assert len(groups[one]) + len(groups[other]) > size
 
 
 def test_a_document_is_there_once_with_all_its_queries_cut_out() -> None:

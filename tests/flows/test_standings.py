@@ -70,6 +70,7 @@ def test_a_layer_has_one_row_and_whoever_has_a_role_another(rows: list[Row], fac
     ]  # fmt: skip
     assert table[1][1:] == [
         "**0.200 (0.190 to 0.210)**",  # the base has mean pooling alone: that
+        "",
         "**0.440 (0.430 to 0.450)**", "", "**0.111**", "**chosen**",
     ]  # fmt: skip
     assert [cells[-1] for cells in table[:4]] == ["", "**chosen**", "runner-up", "best on dev"]
