@@ -37,6 +37,9 @@ DECIDED_BY = {
     "model": "the code that cuts and saves",
 }
 
+# Memos of what endpoints were paid for.
+PAID = ("answers", "endpoint_embeddings", "endpoint_dimensions")
+
 
 class ReproduceConfig(Config):
     """Make a version again with its recorded settings, in a folder of its own, and compare."""
@@ -64,9 +67,10 @@ def reproduce(config: ReproduceConfig) -> None:
     recorded = read_lineage(registry, version)
     folder = registry.root / "reproduced" / config.version
     settings = restore_settings(recorded, folder)
-    answers = registry.root / "memo" / "answers"
-    if answers.exists() and not folder.exists():
-        shutil.copytree(answers, folder / "memo" / "answers")
+    if not folder.exists():
+        for name in PAID:
+            if (registry.root / "memo" / name).exists():
+                shutil.copytree(registry.root / "memo" / name, folder / "memo" / name)
     before = {name: recorded[name] for name in DECIDED_BY if name in recorded}
     before["model"] = version.tags[CHECKPOINT_TAG]
     now = make_again(settings)
