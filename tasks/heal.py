@@ -42,6 +42,9 @@ class HealConfig(Config):
     """Highest learning rate (AdamW, linear warm-up and decay)."""
     passages_per_batch: int = Field(default=16, ge=1)
     """Passages per step, each with its sentences and queries."""
+    neighbours: int = Field(default=4, ge=1)
+    """Passages that the tuned model finds alike and that are learnt in one step; 1 makes steps
+    random."""
     similarity_weight: float = Field(default=10.0, ge=0)
     """Weight of how alike texts are to one another, beside each one's distance to what it should
     be."""
@@ -157,7 +160,7 @@ def _teach(encoder: "Encoder", lessons: "Lessons", config: HealConfig, state: Pa
 
     ids = lessons.tokenize(encoder)
     tokens_per_pass = 512 if encoder.device.type == "cpu" else 65_536  # as in `polish`
-    order = lessons.plan(config.epochs, config.passages_per_batch, config.seed)
+    order = lessons.plan(config.epochs, config.passages_per_batch, config.neighbours, config.seed)
 
     def loss_at(step: int) -> "torch.Tensor":
         rows = order[step]

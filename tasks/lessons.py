@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from .contracts import BurnishError, Checkpoint, Corpus, Pairs
+from .core.index import build_index
 from .core.sentences import sentences
 from .embed import embed
 from .model_files import load_encoder
@@ -44,11 +45,22 @@ class Lessons:
             *encoder.tokenize(self.texts[first:], "query"),
         ]
 
-    def plan(self, epochs: float, passages_per_batch: int, seed: int) -> list[list[int]]:
-        """Batch rows for some epochs: passages at random, each with its sentences and queries."""
+    def plan(
+        self, epochs: float, passages_per_batch: int, neighbours: int, seed: int
+    ) -> list[list[int]]:
+        """Batch rows for some epochs: each passage with its sentences and queries.
+
+        Args:
+            epochs: Times every text is seen.
+            passages_per_batch: Passages in a batch.
+            neighbours: Passages that the whole model finds alike and that are learnt together,
+                where ranking them is hard; 1 makes batches random.
+            seed: Decides the order.
+        """
         batches: list[list[int]] = []
+        near = self._find_near(neighbours)
         for epoch in range(math.ceil(epochs)):
-            order = np.random.default_rng((seed, epoch)).permutation(len(self.groups))
+            order = _gather(near, np.random.default_rng((seed, epoch)))
             starts = range(0, len(order), passages_per_batch)
             made = [
                 [
@@ -60,6 +72,25 @@ class Lessons:
             ]
             batches += made[: math.ceil(min(1.0, epochs - epoch) * len(made))]
         return batches
+
+    def _find_near(self, neighbours: int) -> np.ndarray:
+        """Return the passages most like each, itself perhaps among them: (passages, neighbours)."""
+        passages = np.ascontiguousarray(self.teachers[: self.passages])
+        depth = min(neighbours, self.passages)
+        return build_index(passages).search(passages, depth)[0]
+
+
+def _gather(near: np.ndarray, random: np.random.Generator) -> list[int]:
+    """Order passages so that those which are alike stand together, such groups at random."""
+    waiting = dict.fromkeys(random.permutation(len(near)).tolist())
+    groups: list[list[int]] = []
+    while waiting:
+        first = next(iter(waiting))
+        group = [first, *(row for row in near[first].tolist() if row != first and row in waiting)]
+        groups.append(group[: near.shape[1]])
+        for row in groups[-1]:
+            del waiting[row]
+    return [row for number in random.permutation(len(groups)) for row in groups[number]]
 
 
 def read_lessons(whole: Checkpoint, corpus: Corpus, pairs: Pairs, config: "HealConfig") -> Lessons:

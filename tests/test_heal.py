@@ -11,7 +11,7 @@ import pytest
 from tasks import training_state
 from tasks.contracts import BurnishError, Checkpoint, Corpus, Pairs
 from tasks.heal import HealConfig, heal, resolve_depths
-from tasks.lessons import read_lessons
+from tasks.lessons import Lessons, read_lessons
 from tasks.model_files import load_encoder
 from tests.conftest import build_encoder
 
@@ -117,14 +117,29 @@ def test_a_passage_comes_with_its_sentences_and_queries(
         assert group[0] == number
         assert sentence in passage
         assert query in asked.values()
-    assert [row for batch in lessons.plan(1, 4, 0) for row in batch if row < 20] != list(range(20))
-    assert sorted(row for batch in lessons.plan(1, 4, 0) for row in batch) == list(
+    assert [row for batch in lessons.plan(1, 4, 1, 0) for row in batch if row < 20] != list(
+        range(20)
+    )
+    assert sorted(row for batch in lessons.plan(1, 4, 4, 0) for row in batch) == list(
         range(len(lessons.texts))
     )
-    assert len(lessons.plan(0.5, 4, 0)) == 3  # of five batches
+    assert len(lessons.plan(0.5, 4, 2, 0)) == 3  # of five batches
     for kind, rows in (("document", slice(20)), ("query", slice(20, None))):
         wanted = encoder.encode(lessons.texts[rows], kind, [LAYERS])[:, 0]  # type: ignore[arg-type]
         np.testing.assert_allclose(lessons.teachers[rows], wanted, rtol=0, atol=1e-5)
+
+
+def test_passages_that_are_alike_are_learnt_together() -> None:
+    twins = np.repeat(np.eye(12, dtype=np.float32), 2, axis=0)  # 0 and 1 are alike, 2 and 3, ...
+    lessons = Lessons([""] * 24, 24, twins, [[row] for row in range(24)])
+
+    def count_together(neighbours: int) -> int:
+        batches = lessons.plan(1, 4, neighbours, 0)
+        assert sorted(row for batch in batches for row in batch) == list(range(24))
+        return sum(row + 1 in batch for batch in batches for row in batch if row % 2 == 0)
+
+    assert count_together(2) == 12
+    assert count_together(1) < 6
 
 
 @pytest.mark.parametrize("killed_at", [1, STEPS - 3])
@@ -158,7 +173,8 @@ def test_resumed_after_a_kill_it_ends_with_the_same_weights(
 @pytest.mark.parametrize(
     "change",
     [{"seed": 1}, {"similarity_weight": 0.0}, {"sentences_per_passage": 0}, {"learning_rate": 1e-3},
-     {"max_passages": 8}, {"weight_decay": 0.5}, {"warmup_share": 0.5}, {"epochs": 5.5}],
+     {"max_passages": 8}, {"neighbours": 1}, {"weight_decay": 0.5}, {"warmup_share": 0.5},
+     {"epochs": 5.5}],
 )  # fmt: skip
 def test_every_setting_counts(
     whole: Checkpoint, dataset: tuple[Corpus, Pairs], change: dict[str, Any]
