@@ -12,7 +12,7 @@ from .score_table import tabulate_layers
 from .usage import tell_use
 
 if TYPE_CHECKING:
-    from .cells import Cell
+    from .core.prices import Cell
     from .gate import Verdict
     from .model_layout import Layout
     from .speed import Speed

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from .cells import find_cell, keep_own
+from .cells import find_cell
 from .contracts import BurnishError, Checkpoint, fingerprint_folder
 from .model_card import Card
 from .registry import CHECKPOINT_TAG, MODEL_FOLDER, PROOF_TAG, Registry, read_proof
@@ -130,12 +130,13 @@ def _log(
 
     from . import logged_model
     from .front import draw_front
-    from .report import draw_layers, tabulate
+    from .report import draw_layers, keep_one_way, tabulate
 
     settings = lineage.get("settings", {})
     mlflow.log_params({name: _describe(value) for name, value in settings.items()})
     # a curve by layer; the table has every cell
-    own = keep_own(rows, find_cell(cut, cut.facts["layer"]))
+    _, pooling, dimension = find_cell(cut, cut.facts["layer"])
+    own = keep_one_way(rows, pooling, dimension)
     for row in own:
         name = f"{row['split']}_{row['origin']}_{row['system']}_{row['metric']}"
         mlflow.log_metric(name.replace("@", "_at_"), row["value"], step=row["layer"])

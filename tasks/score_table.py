@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator, Sequence
 
-from .cells import Cell, keep_own
 from .contracts import GENERAL, PLAIN
-from .report import Row, pick
+from .core.prices import Cell
+from .report import Row, keep_one_way, pick
 
 
 def tabulate_layers(rows: Sequence[Row], cell: Cell) -> Iterator[str]:
@@ -16,7 +16,7 @@ def tabulate_layers(rows: Sequence[Row], cell: Cell) -> Iterator[str]:
     """
     title = "## How well it finds the answers\n\n"
     tests = [row for row in rows if row["split"] == "test" and row["origin"] != GENERAL]
-    tests = keep_own(tests, cell)
+    tests = keep_one_way(tests, cell.pooling, cell.dimension)
     for origin in sorted({row["origin"] for row in tests}):  # human first
         found = [row for row in tests if row["origin"] == origin]
         asked = {"human": "asked by people", "synthetic": "made of test documents"}

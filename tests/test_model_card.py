@@ -5,9 +5,9 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
-from tasks.cells import Cell
 from tasks.contracts import Checkpoint, Corpus, Pairs
 from tasks.core.encoder import Encoder
+from tasks.core.prices import Cell
 from tasks.gate import Verdict
 from tasks.model_card import DESCRIPTION_CHARACTERS, Card, write_card
 from tasks.score_table import tabulate_layers
