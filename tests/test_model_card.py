@@ -86,6 +86,6 @@ def test_of_several_poolings_and_lengths_the_models_own_is_shown() -> None:
         row("tuned", 1, 0.4, dimension=8), row("tuned", 1, 0.8, split="dev"),
     ]  # fmt: skip
     table, _ = tabulate_layers(rows, Cell(1, "mean", 32))
-    assert "| 1 |  | 0.500 (0.490 to 0.510) |" in table
+    assert "| 1 |  |  | 0.500 (0.490 to 0.510) |" in table
     table, _ = tabulate_layers(rows, Cell(1, "mean", 8))
-    assert "| 1 |  | 0.400 (0.390 to 0.410) |" in table
+    assert "| 1 |  |  | 0.400 (0.390 to 0.410) |" in table
