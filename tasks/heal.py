@@ -46,8 +46,8 @@ class HealConfig(Config):
     """Passages that the tuned model finds alike and that are learnt in one step; 1 makes steps
     random."""
     token_weight: float = Field(default=1.0, ge=0)
-    """Weight of what each layer hands on, token by token, beside the embeddings; 0 saves reading the
-    texts with the tuned model too."""
+    """Weight of what each layer hands on, token by token, beside the embeddings; 0 saves reading
+    the texts with the tuned model too."""
     similarity_weight: float = Field(default=10.0, ge=0)
     """Weight of how alike texts are to one another, beside each one's distance to what it should
     be."""
@@ -170,7 +170,8 @@ def _teach(
 
     ids = lessons.tokenize(student)
     passes = {"tokens_per_pass": 512 if student.device.type == "cpu" else 65_536}  # as in `polish`
-    order = lessons.plan(config.epochs, config.passages_per_batch, config.neighbours, config.seed)
+    epochs = config.epochs * 2 * (teacher.layers - student.layers) / teacher.layers
+    order = lessons.plan(epochs, config.passages_per_batch, config.neighbours, config.seed)
 
     def loss_at(step: int) -> "torch.Tensor":
         rows = order[step]

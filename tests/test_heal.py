@@ -72,6 +72,13 @@ def test_a_healed_model_embeds_as_the_whole_one(
     assert agreement(whole, healed, held_out) > agreement(whole, plain, held_out) + 0.1
 
 
+def test_who_lost_fewer_layers_learns_less(
+    whole: Checkpoint, dataset: tuple[Corpus, Pairs]
+) -> None:
+    healed = run(whole, dataset, depth=3)  # of four: half of what two would be taught
+    assert healed.facts["steps"] == STEPS // 2
+
+
 def test_the_whole_model_is_not_touched(whole: Checkpoint, dataset: tuple[Corpus, Pairs]) -> None:
     files = {file: file.read_bytes() for file in whole.path.rglob("*") if file.is_file()}
     healed = run(whole, dataset)

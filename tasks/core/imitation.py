@@ -50,7 +50,7 @@ def imitate(
     """Embed texts with a student, and compare its tokens with a teacher's after every layer.
 
     One text gives one embedding to learn, but as many vectors as it has tokens, at each layer: so
-    layers that were put side by side are mended with few texts (arXiv:1910.01108, arXiv:1909.10351).
+    layers that were put side by side are mended with few texts (arXiv:1909.10351).
 
     Args:
         student: Learns.
