@@ -45,9 +45,6 @@ class HealConfig(Config):
     neighbours: int = Field(default=4, ge=1)
     """Passages that the tuned model finds alike and that are learnt in one step; 1 makes steps
     random."""
-    token_weight: float = Field(default=1.0, ge=0)
-    """Weight of what each layer hands on, token by token, beside the embeddings; 0 saves reading
-    the texts with the tuned model too."""
     similarity_weight: float = Field(default=10.0, ge=0)
     """Weight of how alike texts are to one another, beside each one's distance to what it should
     be."""
@@ -80,8 +77,8 @@ def heal(
     """Make a model of `depth` layers that embeds as `whole` does.
 
     The layers whose absence changes least are left out; what remains learns to embed the passages
-    that may be trained on, their sentences, and the training queries as `whole` does, and to hand
-    on from layer to layer what `whole` does there. `whole` itself is not touched.
+    that may be trained on, their sentences, and the training queries as `whole` does, which itself
+    is not touched.
 
     Args:
         whole: The tuned model, which teaches.
@@ -93,7 +90,6 @@ def heal(
     Raises:
         BurnishError: no passage may be trained on.
     """
-    from .core.imitation import hand_on
     from .core.layers import keep_layers
     from .core.pruning import choose_layers
     from .lessons import read_lessons
@@ -114,7 +110,8 @@ def heal(
         depth, config.model_dump(mode="json"), fingerprint_code(__name__),
     )  # fmt: skip
     state = corpus.root / "unfinished" / f"heal-{key}"
-    losses = _teach(smaller, encoder, hand_on(kept, encoder.layers), lessons, config, state)
+    lost = 2 * (encoder.layers - depth) / encoder.layers
+    losses = _teach(smaller, lessons, config.epochs * lost, config, state)
     tenth = max(1, len(losses) // 10)
     facts = {
         "layers": depth,
@@ -153,45 +150,34 @@ def resolve_depths(depths: tuple[int, ...] | None, layers: int) -> tuple[int, ..
 
 
 def _teach(
-    student: "Encoder",
-    teacher: "Encoder",
-    wanted: Sequence[int],
-    lessons: "Lessons",
-    config: HealConfig,
-    state: Path,
+    encoder: "Encoder", lessons: "Lessons", epochs: float, config: HealConfig, state: Path
 ) -> list[float]:
-    """Train `student` in place; return the loss of every step."""
+    """Train `encoder` in place; return the loss of every step."""
     import torch
 
-    from .core.imitation import imitate
     from .core.likeness import teaching_loss
     from .core.training import Schedule, embed_tokens
     from .training_state import fit_kept
 
-    ids = lessons.tokenize(student)
-    passes = {"tokens_per_pass": 512 if student.device.type == "cpu" else 65_536}  # as in `polish`
-    epochs = config.epochs * 2 * (teacher.layers - student.layers) / teacher.layers
+    ids = lessons.tokenize(encoder)
     order = lessons.plan(epochs, config.passages_per_batch, config.neighbours, config.seed)
+    tokens_per_pass = 512 if encoder.device.type == "cpu" else 65_536  # as in `polish`
 
     def loss_at(step: int) -> "torch.Tensor":
         rows = order[step]
-        texts = [ids[row] for row in rows]
-        if config.token_weight:
-            found, distance = imitate(student, teacher, texts, wanted, **passes)
-        else:
-            found = embed_tokens(student, texts, [student.layers], **passes)[0]
-            distance = torch.zeros((), device=student.device)
-        teachers = torch.from_numpy(lessons.teachers[rows]).to(student.device)
-        with torch.autocast(student.device.type, enabled=False):
-            loss = teaching_loss(
-                found, teachers,
+        students = embed_tokens(
+            encoder, [ids[row] for row in rows], [encoder.layers], tokens_per_pass=tokens_per_pass
+        )
+        teachers = torch.from_numpy(lessons.teachers[rows]).to(encoder.device)
+        with torch.autocast(encoder.device.type, enabled=False):
+            return teaching_loss(
+                students[0], teachers,
                 similarity_weight=config.similarity_weight, dimensions=lessons.dimensions,
             )  # fmt: skip
-        return loss + config.token_weight * distance
 
     schedule = Schedule(len(order), config.learning_rate, config.warmup_share)
-    file = state / f"{student.layers}-layers.safetensors"
-    return fit_kept(file, student, schedule, loss_at, config, seed=config.seed) if order else []
+    file = state / f"{encoder.layers}-layers.safetensors"
+    return fit_kept(file, encoder, schedule, loss_at, config, seed=config.seed) if order else []
 
 
 def _spread(texts: Sequence[str], count: int) -> Sequence[str]:

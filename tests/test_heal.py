@@ -170,7 +170,7 @@ def test_resumed_after_a_kill_it_ends_with_the_same_weights(
 
 @pytest.mark.parametrize(
     "change",
-    [{"seed": 1}, {"similarity_weight": 0.0}, {"token_weight": 0.0}, {"sentences_per_passage": 0},
+    [{"seed": 1}, {"similarity_weight": 0.0}, {"sentences_per_passage": 0},
      {"learning_rate": 1e-3},
      {"max_passages": 8}, {"neighbours": 1}, {"weight_decay": 0.5}, {"warmup_share": 0.5},
      {"epochs": 5.5}],

@@ -135,11 +135,6 @@ class Encoder:
         read_layers(self.model, inputs, layers, reached)
         return torch.stack([embeddings[layer] for layer in layers], dim=1)
 
-    def embed(self, hidden: Tensor, batch: Mapping[str, Tensor]) -> Tensor:
-        """Make embeddings, (texts, dimension), of a padded batch's tokens, (texts, tokens, h)."""
-        mask = batch.get("pooled_mask", batch["attention_mask"])
-        return self._embed(hidden, mask, self.pooling)
-
     def encode(
         self,
         texts: Sequence[str],
