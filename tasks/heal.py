@@ -23,15 +23,15 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 # Texts whose ranking decides which layers are left out, and tokens read of each.
-PROBED_QUERIES, PROBED_PASSAGES, PROBED_TOKENS = 64, 128, 64
+PROBED_QUERIES, PROBED_PASSAGES, PROBED_TOKENS = 64, 96, 48
 
 
 class HealConfig(Config):
     """How models of fewer layers are made of the tuned one."""
 
     depths: tuple[int, ...] | None = None
-    """Layers that smaller models have, such as 3,4; by default half of the base's, two thirds, and
-    five sixths. [] makes none: then only plain cuts of the tuned model can be kept."""
+    """Layers that smaller models have, such as 3,4; by default half of the base's, and two thirds.
+    [] makes none: then only `train.exits` and the last layer can be kept."""
     epochs: float = Field(default=1.0, ge=0, le=100)
     """Times every text is seen at each depth; 0 leaves layers out without teaching."""
     max_passages: int = Field(default=50_000, ge=1)
@@ -136,10 +136,10 @@ def resolve_depths(depths: tuple[int, ...] | None, layers: int) -> tuple[int, ..
     """Return the depths to heal at, the deepest first.
 
     >>> resolve_depths(None, 6), resolve_depths(None, 24), resolve_depths((2, 4), 6)
-    ((5, 4, 3), (20, 16, 12), (4, 2))
+    ((4, 3), (16, 12), (4, 2))
     """
-    sixths = {-(-layers * part // 6) for part in (3, 4, 5)} - {layers}
-    chosen = set(depths if depths is not None else sixths)
+    usual = {-(-layers // 2), -(-2 * layers // 3)} - {layers}  # rounded up
+    chosen = set(depths if depths is not None else usual)
     wrong = sorted(depth for depth in chosen if not 1 <= depth < layers)
     if wrong:
         raise BurnishError(
