@@ -60,12 +60,12 @@ def margin_mse(
         queries, documents, relations, weights, teacher_scores=teacher_scores
     )
     return mean_over_rows(
-        partial(_margins, scale=scale),
+        partial(_margins, scale=scale, teacher_scale=teacher_scale),
         queries,
         documents,
         relations,
         row_weights,
-        teacher_scale * teacher_scores.detach(),
+        teacher_scores.detach(),
         needs="query with a positive and a negative that the teacher has scored",
     )
 
@@ -127,10 +127,11 @@ def _margins(
     teacher_scores: Tensor,
     *,
     scale: float,
+    teacher_scale: float,
 ) -> tuple[Tensor, Tensor]:
     is_scored = ~teacher_scores.isnan()
     is_positive, is_negative = (relations > 0) & is_scored, (relations < 0) & is_scored
-    errors = scale * (rows @ columns.T) - teacher_scores.nan_to_num(nan=0.0)
+    errors = scale * (rows @ columns.T) - teacher_scale * teacher_scores.nan_to_num(nan=0.0)
     # The mean over pairs of (a - b)² is the mean of (a - m)² plus that of (b - m)², m the mean of a
     errors = errors - mean_where(errors, is_positive)[:, None]
     squares = errors.square()

@@ -58,7 +58,7 @@ def test_a_version_is_made_again_and_compared(
     assert first.returncode == 0, first.stderr[-3000:]
     again = run_child(["reproduce", "1", f"--root={root}"])
     assert again.returncode == 0, again.stderr[-3000:]
-    assert again.stdout.count("the same") == 8  # seven nouns, and code and environment
+    assert again.stdout.count("the same") == 9  # eight nouns, and code and environment
     # a registry was neither needed nor touched, and nothing was taken from the first run
     assert not (root / "reproduced/1/mlflow.db").exists()
     assert "Cached" not in again.stderr
