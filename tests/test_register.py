@@ -67,7 +67,7 @@ def publish(
     """Register a checkpoint; return what is told of it."""
     corpus, address = write_corpus(cut.root), Registry(cut.root, "burnish").uri
     done = register.fn(
-        cut, cut, base or cut, corpus, scores, None, opponent_version, address, LINEAGE,
+        cut, cut, cut, base or cut, corpus, scores, None, opponent_version, address, LINEAGE,
         RegisterConfig(),
     )  # fmt: skip
     assert done.facts["cosine_from_registry"] > 0.9999
