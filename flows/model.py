@@ -59,7 +59,7 @@ def make_model(base: Checkpoint, dataset: Dataset, settings: RetrainConfig) -> M
     dataset, checkpoint = train_in_rounds(base, dataset, settings)
     corpus, pairs = dataset.corpus, dataset.pairs
     healed = [
-        heal(checkpoint, checkpoint, corpus, pairs, depth, settings.heal)
+        heal(checkpoint, corpus, pairs, depth, settings.heal)
         for depth in resolve_depths(settings.heal.depths, checkpoint.facts["layers"])
     ]
     scores = evaluate(checkpoint, base, corpus, pairs, settings.evaluate, general, healed)

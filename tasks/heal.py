@@ -23,15 +23,15 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 # Texts whose ranking decides which layers are left out, and tokens read of each.
-PROBED_QUERIES, PROBED_PASSAGES, PROBED_TOKENS = 64, 128, 64
+PROBED_QUERIES, PROBED_PASSAGES, PROBED_TOKENS = 64, 96, 48
 
 
 class HealConfig(Config):
     """How models of fewer layers are made of the tuned one."""
 
     depths: tuple[int, ...] | None = None
-    """Layers that smaller models have, such as 3,4; by default half of the base's, two thirds, and
-    five sixths. [] makes none: then only plain cuts of the tuned model can be kept."""
+    """Layers that smaller models have, such as 3,4; by default half of the base's, and two thirds.
+    [] makes none: then only `train.exits` and the last layer can be kept."""
     epochs: float = Field(default=1.0, ge=0, le=100)
     """Times every text is seen at each depth; 0 leaves layers out without teaching."""
     max_passages: int = Field(default=50_000, ge=1)
@@ -69,7 +69,6 @@ class HealConfig(Config):
 @stage
 def heal(
     whole: Checkpoint,
-    start: Checkpoint,
     corpus: Corpus,
     pairs: Pairs,
     depth: int,
@@ -77,13 +76,12 @@ def heal(
 ) -> Checkpoint:
     """Make a model of `depth` layers that embeds as `whole` does.
 
-    The layers whose absence changes least are left out of `start`; what remains learns to embed the
-    passages that may be trained on, their sentences, and the training queries as `whole` does.
-    `whole` itself is not touched.
+    The layers whose absence changes least are left out; what remains learns to embed the passages
+    that may be trained on, their sentences, and the training queries as `whole` does, which itself
+    is not touched.
 
     Args:
         whole: The tuned model, which teaches.
-        start: What layers are left out of: `whole`, or a deeper model made of it.
         corpus: Passages; those of dev and test documents, and their near-copies, are not read.
         pairs: Queries; those of the split `train` are learnt.
         depth: Layers of the result.
@@ -97,7 +95,7 @@ def heal(
     from .lessons import read_lessons
     from .model_files import load_encoder, save_encoder
 
-    encoder = load_encoder(start.check().path)
+    encoder = load_encoder(whole.check().path)
     lessons = read_lessons(whole, corpus, pairs, config)
     probes = replace(encoder, max_tokens=min(PROBED_TOKENS, encoder.max_tokens))
     kept = choose_layers(
@@ -108,11 +106,12 @@ def heal(
     )
     smaller = replace(encoder, model=keep_layers(encoder.model, kept))
     key = fingerprint(
-        *(noun.fingerprint for noun in (whole, start, corpus, pairs)),
+        *(noun.fingerprint for noun in (whole, corpus, pairs)),
         depth, config.model_dump(mode="json"), fingerprint_code(__name__),
     )  # fmt: skip
     state = corpus.root / "unfinished" / f"heal-{key}"
-    losses = _teach(smaller, lessons, config, state)
+    lost = 2 * (encoder.layers - depth) / encoder.layers
+    losses = _teach(smaller, lessons, config.epochs * lost, config, state)
     tenth = max(1, len(losses) // 10)
     facts = {
         "layers": depth,
@@ -137,10 +136,10 @@ def resolve_depths(depths: tuple[int, ...] | None, layers: int) -> tuple[int, ..
     """Return the depths to heal at, the deepest first.
 
     >>> resolve_depths(None, 6), resolve_depths(None, 24), resolve_depths((2, 4), 6)
-    ((5, 4, 3), (20, 16, 12), (4, 2))
+    ((4, 3), (16, 12), (4, 2))
     """
-    sixths = {-(-layers * part // 6) for part in (3, 4, 5)} - {layers}
-    chosen = set(depths if depths is not None else sixths)
+    usual = {-(-layers // 2), -(-2 * layers // 3)} - {layers}  # rounded up
+    chosen = set(depths if depths is not None else usual)
     wrong = sorted(depth for depth in chosen if not 1 <= depth < layers)
     if wrong:
         raise BurnishError(
@@ -150,7 +149,9 @@ def resolve_depths(depths: tuple[int, ...] | None, layers: int) -> tuple[int, ..
     return tuple(sorted(chosen, reverse=True))
 
 
-def _teach(encoder: "Encoder", lessons: "Lessons", config: HealConfig, state: Path) -> list[float]:
+def _teach(
+    encoder: "Encoder", lessons: "Lessons", epochs: float, config: HealConfig, state: Path
+) -> list[float]:
     """Train `encoder` in place; return the loss of every step."""
     import torch
 
@@ -159,8 +160,8 @@ def _teach(encoder: "Encoder", lessons: "Lessons", config: HealConfig, state: Pa
     from .training_state import fit_kept
 
     ids = lessons.tokenize(encoder)
+    order = lessons.plan(epochs, config.passages_per_batch, config.neighbours, config.seed)
     tokens_per_pass = 512 if encoder.device.type == "cpu" else 65_536  # as in `polish`
-    order = lessons.plan(config.epochs, config.passages_per_batch, config.neighbours, config.seed)
 
     def loss_at(step: int) -> "torch.Tensor":
         rows = order[step]
