@@ -33,8 +33,8 @@ def make_nouns(root: Path, words: tuple[str, ...], train: int = 24, dev: int = 0
         )  # fmt: skip
     triplets = [
         {"query_id": f"q{number}", "passage_id": f"{number}#0",
-         "negative_ids": [f"{(number + 1) % train}#0"], "unknown_ids": [],
-         "score": 0.9, "negative_scores": [0.5]}
+         "negative_ids": [f"{(number + 1) % train}#0"], "unknown_ids": [], "score": 0.9,
+         "negative_scores": [0.5]}
         for number in range(train)
     ]  # fmt: skip
     return Nouns(

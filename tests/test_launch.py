@@ -22,8 +22,7 @@ from tests.small_nouns import Nouns, make_nouns
 
 CONFIG = TrainConfig(
     epochs=15, passages_per_batch=8, precision="float32", checkpoint_seconds=1e-6, processes=2,
-    exits=(2, 3), texts_per_pass=3, dimensions=(8,), patience=100,
-    evaluations_per_epoch=1,
+    texts_per_pass=3, exits=(2, 3), dimensions=(8,), patience=100, evaluations_per_epoch=1,
 )  # fmt: skip
 
 

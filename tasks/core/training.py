@@ -183,14 +183,5 @@ def _embed_passes(
     return torch.cat(parts, dim=1)[:, places]
 
 
-def embed_at_once(encoder: Encoder, ids: Sequence[Sequence[int]], layers: Sequence[int]) -> Tensor:
-    """Embed a small batch in one pass of each rank; as `embed_tokens` otherwise."""
-
-    def embed(rows: list[int]) -> Tensor:
-        return _embed(encoder, [ids[row] for row in rows], layers)
-
-    return embed_shared(embed, [len(tokens) for tokens in ids])
-
-
 def _embed(encoder: Encoder, ids: Sequence[Sequence[int]], layers: Sequence[int]) -> Tensor:
     return encoder.forward(encoder.pad(ids), layers)
