@@ -23,7 +23,7 @@ from tasks.train import TrainConfig, train
 from tests.small_nouns import Nouns, make_nouns
 
 FAST = TrainConfig(
-    epochs=6, learning_rate=2e-3, passages_per_batch=8, exits=(2, 3), precision="float32", blend=1,
+    epochs=6, learning_rate=5e-4, passages_per_batch=8, exits=(2, 3), precision="float32", blend=1,
     patience=2, evaluations_per_epoch=2, checkpoint_seconds=1e-6,
 )  # fmt: skip
 
