@@ -32,8 +32,8 @@ class HealConfig(Config):
     """How models of fewer layers are made of the tuned one."""
 
     depths: tuple[int, ...] | None = None
-    """Layers that smaller models have, such as 3,4; by default half of the base's, and two thirds.
-    [] makes none: then only `train.exits` and the last layer can be kept."""
+    """Layers that smaller models have, such as 3,4; by default half of the base's. [] makes none:
+    then only `train.exits` and the last layer can be kept."""
     epochs: float | None = Field(default=None, ge=0, le=100)
     """Times every text is seen by a model that lost half of the layers; one that lost fewer sees
     them less, in proportion. By default 4 on a GPU, and on a CPU the quarter that takes minutes;
@@ -141,10 +141,10 @@ def resolve_depths(depths: tuple[int, ...] | None, layers: int) -> tuple[int, ..
     """Return the depths to heal at, the deepest first.
 
     >>> resolve_depths(None, 6), resolve_depths(None, 24), resolve_depths((2, 4), 6)
-    ((4, 3), (16, 12), (4, 2))
+    ((3,), (12,), (4, 2))
     """
-    usual = {-(-layers // 2), -(-2 * layers // 3)} - {layers}  # rounded up
-    chosen = set(depths if depths is not None else usual)
+    half = {-(-layers // 2)} - {layers}  # rounded up
+    chosen = set(depths if depths is not None else half)
     wrong = sorted(depth for depth in chosen if not 1 <= depth < layers)
     if wrong:
         raise BurnishError(
