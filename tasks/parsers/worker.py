@@ -29,14 +29,13 @@ def main() -> None:
     _confine(memory_bytes)
     connection.send_bytes(READY)
     with contextlib.suppress(EOFError, OSError):  # the other side is gone: nothing is left to do
-        while connection.poll(IDLE_SECONDS):
-            kind, content = connection.recv_bytes().decode(), connection.recv_bytes()
-            _allow(seconds)
-            try:
-                answer = _answer(kind, content, text_characters)
-            except MemoryError:
-                os._exit(MEMORY_SPENT)
-            connection.send_bytes(answer)
+        try:
+            while connection.poll(IDLE_SECONDS):
+                kind, content = connection.recv_bytes().decode(), connection.recv_bytes()
+                _allow(seconds)
+                connection.send_bytes(_answer(kind, content, text_characters))
+        except MemoryError:  # to receive a page may take too much already
+            os._exit(MEMORY_SPENT)
 
 
 def _confine(memory_bytes: int) -> None:
