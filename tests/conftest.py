@@ -11,6 +11,8 @@ import pytest
 # Before anything imports transformers: no test may reach for the network, or fork into a deadlock.
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["TOKENIZERS_PARALLELISM"] = "false"
+# Nor may the processes that tests start take more than their share: tests run side by side.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import torch
 from tokenizers import Tokenizer, models, pre_tokenizers, processors

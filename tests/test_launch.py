@@ -35,12 +35,20 @@ def kill_rank(rank: int, root: Path, seen: list[psutil.Process]) -> None:
     """Kill a rank once there is something to go on from."""
     while len(seen) < 2:
         children = psutil.Process().children(recursive=True)
-        seen[:] = [child for child in children if child.cmdline()[-2:-1] == [worker.__name__]]
-        seen[:] = [child for child in seen if "RANK" in child.environ()]
+        seen[:] = [child for child in children if tell_rank(child) is not None]
         time.sleep(0.05)
     while not list(root.glob("unfinished/*/polish.safetensors")):
         time.sleep(0.005)
-    next(child for child in seen if child.environ()["RANK"] == str(rank)).kill()
+    next(child for child in seen if tell_rank(child) == str(rank)).kill()
+
+
+def tell_rank(process: psutil.Process) -> str | None:
+    """Return the rank that a process trains as, if it is one and lives."""
+    try:
+        is_worker = process.cmdline()[-2:-1] == [worker.__name__]
+        return process.environ().get("RANK") if is_worker else None
+    except psutil.Error:  # what other tests left to be reaped
+        return None
 
 
 def test_two_processes_train_as_one_and_go_on_after_one_of_them_died(
