@@ -15,6 +15,7 @@ from .core.precision import Precision
 from .stage import fingerprint_code, stage
 
 if TYPE_CHECKING:
+    import numpy as np
     import torch
 
     from .core.encoder import Encoder
@@ -96,7 +97,7 @@ def heal(
     """
     from .core.layers import keep_layers
     from .core.pruning import choose_layers
-    from .lessons import read_lessons
+    from .lessons import ask_teacher, read_lessons
     from .model_files import load_encoder, save_encoder
 
     encoder = load_encoder(whole.check().path)
@@ -116,7 +117,9 @@ def heal(
     state = corpus.root / "unfinished" / f"heal-{key}"
     epochs = EPOCHS[encoder.device.type == "cuda"] if config.epochs is None else config.epochs
     lost = 2 * (encoder.layers - depth) / encoder.layers
-    losses = _teach(smaller, lessons, epochs * lost, config, state)
+    order = lessons.plan(epochs * lost, config.passages_per_batch, config.neighbours, config.seed)
+    teachers = ask_teacher(whole, corpus, lessons, order)
+    losses = _teach(smaller, lessons, order, teachers, config, state)
     tenth = max(1, len(losses) // 10)
     facts = {
         "layers": depth,
@@ -155,9 +158,14 @@ def resolve_depths(depths: tuple[int, ...] | None, layers: int) -> tuple[int, ..
 
 
 def _teach(
-    encoder: "Encoder", lessons: "Lessons", epochs: float, config: HealConfig, state: Path
+    encoder: "Encoder",
+    lessons: "Lessons",
+    order: Sequence[Sequence[int]],
+    teachers: "np.ndarray",
+    config: HealConfig,
+    state: Path,
 ) -> list[float]:
-    """Train `encoder` in place; return the loss of every step."""
+    """Train `encoder` in place on the texts of each batch; return the loss of every step."""
     import torch
 
     from .core.likeness import teaching_loss
@@ -165,7 +173,6 @@ def _teach(
     from .training_state import fit_kept
 
     ids = lessons.tokenize(encoder)
-    order = lessons.plan(epochs, config.passages_per_batch, config.neighbours, config.seed)
     tokens_per_pass = 512 if encoder.device.type == "cpu" else 65_536  # as in `polish`
 
     def loss_at(step: int) -> "torch.Tensor":
@@ -173,10 +180,10 @@ def _teach(
         students = embed_tokens(
             encoder, [ids[row] for row in rows], [encoder.layers], tokens_per_pass=tokens_per_pass
         )
-        teachers = torch.from_numpy(lessons.teachers[rows]).to(encoder.device)
+        wanted = torch.from_numpy(teachers[rows]).to(encoder.device)
         with torch.autocast(encoder.device.type, enabled=False):
             return teaching_loss(
-                students[0], teachers,
+                students[0], wanted,
                 similarity_weight=config.similarity_weight, dimensions=lessons.dimensions,
             )  # fmt: skip
 

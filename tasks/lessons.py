@@ -26,14 +26,14 @@ class Lessons:
     Attributes:
         texts: Passages, then sentences and queries.
         passages: How many of them are passages.
-        teachers: (texts, h) what the whole model makes of each.
+        embedded: (passages, h) what the whole model makes of each passage.
         groups: For each passage its row, those of its sentences, and those of its queries.
         dimensions: Lengths that embeddings can be cut to; none for the whole length alone.
     """
 
     texts: list[str]
     passages: int
-    teachers: np.ndarray
+    embedded: np.ndarray
     groups: list[list[int]]
     dimensions: tuple[int, ...] = ()
 
@@ -75,9 +75,8 @@ class Lessons:
 
     def _find_near(self, neighbours: int) -> np.ndarray:
         """Return the passages most like each, itself perhaps among them: (passages, neighbours)."""
-        passages = np.ascontiguousarray(self.teachers[: self.passages])
         depth = min(neighbours, self.passages)
-        return build_index(passages).search(passages, depth)[0]
+        return build_index(self.embedded).search(self.embedded, depth)[0]
 
 
 def _gather(near: np.ndarray, random: np.random.Generator) -> list[int]:
@@ -122,9 +121,35 @@ def read_lessons(whole: Checkpoint, corpus: Corpus, pairs: Pairs, config: "HealC
         own = [*_draw(texts[number], config.sentences_per_passage, random), *asked.get(row, ())]
         known = [short.setdefault(text, len(rows) + len(short)) for text in dict.fromkeys(own)]
         groups.append([number, *known])
-    teachers = _embed(whole, corpus, texts, list(short))
+    embedded = _embed_passages(whole, corpus, texts)
     dimensions = tuple(whole.facts.get("dimensions", ()))
-    return Lessons([*texts, *short], len(rows), teachers, groups, dimensions)
+    return Lessons([*texts, *short], len(rows), embedded, groups, dimensions)
+
+
+def ask_teacher(
+    whole: Checkpoint, corpus: Corpus, lessons: Lessons, order: Sequence[Sequence[int]]
+) -> np.ndarray:
+    """Embed what is learnt by the model that teaches.
+
+    Args:
+        whole: The model that teaches.
+        corpus: What the passages are of.
+        lessons: All texts.
+        order: Rows by batch. Sentences and queries in none are not embedded: their rows are 0.
+
+    Returns:
+        (texts, h) embeddings.
+    """
+    encoder = load_encoder(whole.check().path)
+    rows = sorted({row for batch in order for row in batch if row >= lessons.passages})
+    found = embed(
+        corpus.root, whole, [lessons.texts[row] for row in rows], "query", [encoder.layers],
+        what="sentences to learn", encoder=encoder,
+    )  # fmt: skip
+    teachers = np.zeros((len(lessons.texts), lessons.embedded.shape[1]), np.float32)
+    teachers[: lessons.passages] = lessons.embedded
+    teachers[rows] = found[:, 0]
+    return teachers
 
 
 def _read_asked(pairs: Pairs, passages: Passages) -> dict[int, list[str]]:
@@ -141,13 +166,10 @@ def _draw(text: str, count: int, random: np.random.Generator) -> list[str]:
     return [text[slice(*found[number])] for number in drawn]
 
 
-def _embed(
-    whole: Checkpoint, corpus: Corpus, passages: Sequence[str], short: Sequence[str]
-) -> np.ndarray:
+def _embed_passages(whole: Checkpoint, corpus: Corpus, texts: Sequence[str]) -> np.ndarray:
     encoder, root = load_encoder(whole.check().path), corpus.root
+    # All layers: `evaluate` needs them, and one pass gives them.
     layers, last = range(1, encoder.layers + 1), [encoder.layers]
-    # All layers of the passages: `evaluate` needs them, and one pass gives them.
-    long = embed(root, whole, passages, "document", layers, what="passages to learn",
-                 wanted=last, encoder=encoder)  # fmt: skip
-    brief = embed(root, whole, short, "query", last, what="sentences to learn", encoder=encoder)
-    return np.concatenate([long[:, 0], brief[:, 0]])
+    found = embed(root, whole, texts, "document", layers, what="passages to learn",
+                  wanted=last, encoder=encoder)  # fmt: skip
+    return np.ascontiguousarray(found[:, 0])

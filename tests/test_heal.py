@@ -11,7 +11,7 @@ import pytest
 from tasks import training_state
 from tasks.contracts import BurnishError, Checkpoint, Corpus, Pairs
 from tasks.heal import HealConfig, heal, resolve_depths
-from tasks.lessons import Lessons, read_lessons
+from tasks.lessons import Lessons, ask_teacher, read_lessons
 from tasks.model_files import load_encoder
 from tests.conftest import build_encoder
 
@@ -122,9 +122,15 @@ def test_a_passage_comes_with_its_sentences_and_queries(
         range(len(lessons.texts))
     )
     assert len(lessons.plan(0.5, 4, 2, 0)) == 3  # of five batches
+    teachers = ask_teacher(whole, dataset[0], lessons, lessons.plan(1, 4, 4, 0))
     for kind, rows in (("document", slice(20)), ("query", slice(20, None))):
         wanted = encoder.encode(lessons.texts[rows], kind, [LAYERS])[:, 0]  # type: ignore[arg-type]
-        np.testing.assert_allclose(lessons.teachers[rows], wanted, rtol=0, atol=1e-5)
+        np.testing.assert_allclose(teachers[rows], wanted, rtol=0, atol=1e-5)
+    order = lessons.plan(0.5, 4, 2, 0)
+    some = ask_teacher(whole, dataset[0], lessons, order)
+    is_learnt = np.isin(np.arange(len(some)), np.concatenate(order))
+    np.testing.assert_array_equal(some[is_learnt], teachers[is_learnt])
+    assert not some[20:][~is_learnt[20:]].any()  # what is not learnt costs nothing
 
 
 def test_passages_that_are_alike_are_learnt_together() -> None:
