@@ -90,7 +90,9 @@ def read_pairs(settings: Settings) -> tuple[Passages, list[Query]]:
 
 def train_ours(settings: Settings) -> None:
     """Train as `polish` does, the last layer alone."""
-    from tasks.core.training import Schedule, blend_weights, copy_weights, fast_attention
+    from tasks.core.kernels import fast_attention
+    from tasks.core.training import Schedule
+    from tasks.core.weights import blend_weights, copy_weights
     from tasks.model_files import load_encoder, save_encoder
     from tasks.polish import make_batch, make_loss, plan_epochs, store_tokens
 
