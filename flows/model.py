@@ -12,7 +12,7 @@ from tasks.contracts import Checkpoint, Registration, Scores
 from tasks.endpoint import check_endpoint
 from tasks.evaluate import evaluate, evaluate_last
 from tasks.general import list_general
-from tasks.heal import heal, resolve_depths
+from tasks.heal import heal, resolve_depths, settle
 from tasks.register import register
 from tasks.registry import CHAMPION, Registry
 from tasks.sources import Listing
@@ -59,7 +59,7 @@ def make_model(base: Checkpoint, dataset: Dataset, settings: RetrainConfig) -> M
     dataset, checkpoint = train_in_rounds(base, dataset, settings)
     corpus, pairs = dataset.corpus, dataset.pairs
     healed = [
-        heal(checkpoint, corpus, pairs, depth, settings.heal)
+        heal(checkpoint, corpus, pairs, depth, settle(settings.heal))
         for depth in resolve_depths(settings.heal.depths, checkpoint.facts["layers"])
     ]
     scores = evaluate(checkpoint, base, corpus, pairs, settings.evaluate, general, healed)

@@ -19,7 +19,8 @@ class EarlyStopping:
         patience: Scores in a row without a better one after which training ends.
         looks: How often it is scored, at even distances, beside once before the first step.
         scores: Score by the steps done before.
-        best: Trained weights by name, those of the highest score, the first one if it came twice.
+        best: Trained weights by name, those of the highest score, the first one if it came twice;
+            in main memory, of which there is more than a GPU's.
     """
 
     score: Callable[[], float]
@@ -52,7 +53,7 @@ class EarlyStopping:
         self.scores[done] = self.score()
         logger.info("after %d steps: nDCG@10 %.4f on the dev split", done, self.scores[done])
         if self.best_step == done:
-            self.best = {name: value.clone() for name, value in _trained(model)}
+            self.best = {name: value.to("cpu", copy=True) for name, value in _trained(model)}
 
     @torch.no_grad()
     def put_back(self, model: nn.Module) -> None:

@@ -43,10 +43,15 @@ class HealConfig(Config):
     """Most passages that are learnt from, drawn from those that may be trained on."""
     sentences_per_passage: int = Field(default=3, ge=0)
     """Sentences of each passage that are learnt beside it: as short as queries are."""
+    queries_per_passage: int = Field(default=8, ge=0)
+    """Most training queries of each passage that are learnt beside it."""
     learning_rate: float = Field(default=2e-4, gt=0, le=1e-2)
     """Highest learning rate (AdamW, linear warm-up and decay)."""
     passages_per_batch: int = Field(default=16, ge=1)
     """Passages per step, each with its sentences and queries."""
+    texts_per_pass: int | None = Field(default=None, ge=1)
+    """Texts that go through the model at once, so that a step fits into memory; every pass is then
+    done twice (gradient caching, arXiv:2101.06983). By default all."""
     neighbours: int = Field(default=4, ge=1)
     """Passages that the tuned model finds alike and that are learnt in one step; 1 makes steps
     random."""
@@ -115,7 +120,7 @@ def heal(
         depth, config.model_dump(mode="json"), fingerprint_code(__name__),
     )  # fmt: skip
     state = corpus.root / "unfinished" / f"heal-{key}"
-    epochs = EPOCHS[encoder.device.type == "cuda"] if config.epochs is None else config.epochs
+    epochs = settle(config).epochs or 0.0
     lost = 2 * (encoder.layers - depth) / encoder.layers
     order = lessons.plan(epochs * lost, config.passages_per_batch, config.neighbours, config.seed)
     teachers = ask_teacher(whole, corpus, lessons, order)
@@ -138,6 +143,18 @@ def heal(
         facts["first_loss"], facts["last_loss"],
     )  # fmt: skip
     return checkpoint
+
+
+def settle(config: HealConfig) -> HealConfig:
+    """Fill in the epochs that this machine makes by default, for whoever names its results.
+
+    What a processor made in minutes is not what a GPU would have made.
+    """
+    if config.epochs is not None:
+        return config
+    import torch
+
+    return config.model_copy(update={"epochs": EPOCHS[torch.cuda.is_available()]})
 
 
 def resolve_depths(depths: tuple[int, ...] | None, layers: int) -> tuple[int, ...]:
@@ -178,13 +195,15 @@ def _teach(
     def loss_at(step: int) -> "torch.Tensor":
         rows = order[step]
         students = embed_tokens(
-            encoder, [ids[row] for row in rows], [encoder.layers], tokens_per_pass=tokens_per_pass
-        )
+            encoder, [ids[row] for row in rows], [encoder.layers],
+            tokens_per_pass=tokens_per_pass, texts_per_pass=config.texts_per_pass,
+        )  # fmt: skip
         wanted = torch.from_numpy(teachers[rows]).to(encoder.device)
         with torch.autocast(encoder.device.type, enabled=False):
             return teaching_loss(
                 students[0], wanted,
                 similarity_weight=config.similarity_weight, dimensions=lessons.dimensions,
+                is_normalized=encoder.normalize,
             )  # fmt: skip
 
     schedule = Schedule(len(order), config.learning_rate, config.warmup_share)

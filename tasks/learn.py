@@ -51,6 +51,7 @@ def learn(
             f"train.loss {config.loss} is made for cosines, but the base's embeddings are compared "
             "by inner products of any size. Leave train.loss at infonce."
         )
+    _check_room(encoder, config.max_tokens)
     passages = read_passages(corpus)
     queries = read_examples(pairs, triplets, passages)
     by_passage = group_queries(queries)
@@ -68,6 +69,16 @@ def learn(
     facts |= {"exits": list(exits), "layers": encoder.layers, "queries": len(queries)}
     facts |= {"passages": len(by_passage)}
     return encoder, facts | {"dimensions": list(dimensions), "loss": config.loss}
+
+
+def _check_room(encoder: "Encoder", max_tokens: int) -> None:
+    for kind, prompt in encoder.prompts.items():
+        taken = len(encoder.tokenizer(prompt, truncation=False)["input_ids"])
+        if taken >= max_tokens:
+            raise BurnishError(
+                f"The base's {kind} prompt takes {taken} tokens, but train.max_tokens is "
+                f"{max_tokens}: nothing of a text would be learnt. Raise it."
+            )
 
 
 def resolve_exits(exits: tuple[int, ...], layers: int) -> tuple[int, ...]:

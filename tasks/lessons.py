@@ -118,7 +118,11 @@ def read_lessons(whole: Checkpoint, corpus: Corpus, pairs: Pairs, config: "HealC
     short: dict[str, int] = {}
     groups = []
     for number, row in enumerate(rows.tolist()):
-        own = [*_draw(texts[number], config.sentences_per_passage, random), *asked.get(row, ())]
+        queries = asked.get(row, [])
+        own = [
+            *_draw(texts[number], config.sentences_per_passage, random),
+            *(queries[some] for some in _choose(len(queries), config.queries_per_passage, random)),
+        ]
         known = [short.setdefault(text, len(rows) + len(short)) for text in dict.fromkeys(own)]
         groups.append([number, *known])
     embedded = _embed_passages(whole, corpus, texts)
@@ -162,8 +166,12 @@ def _read_asked(pairs: Pairs, passages: Passages) -> dict[int, list[str]]:
 
 def _draw(text: str, count: int, random: np.random.Generator) -> list[str]:
     found = sentences(text)
-    drawn = sorted(random.permutation(len(found))[:count].tolist())
-    return [text[slice(*found[number])] for number in drawn]
+    return [text[slice(*found[some])] for some in _choose(len(found), count, random)]
+
+
+def _choose(total: int, count: int, random: np.random.Generator) -> list[int]:
+    chosen: list[int] = sorted(random.permutation(total)[:count].tolist())
+    return chosen
 
 
 def _embed_passages(whole: Checkpoint, corpus: Corpus, texts: Sequence[str]) -> np.ndarray:

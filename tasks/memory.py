@@ -1,7 +1,6 @@
 """Memory given back to the system."""
 
 import ctypes
-import ctypes.util
 import gc
 import sys
 
@@ -14,6 +13,15 @@ def release_memory() -> None:
     """
     gc.collect()
     if sys.platform == "linux":
-        library = ctypes.CDLL(ctypes.util.find_library("c"))
+        library = ctypes.CDLL(None)
         if hasattr(library, "malloc_trim"):  # not in musl
             library.malloc_trim(0)
+
+
+def release_gpus() -> None:
+    """Give back what this process keeps of GPUs' memory and does not use."""
+    import torch
+
+    gc.collect()
+    if torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
+        torch.cuda.empty_cache()

@@ -40,7 +40,7 @@ def run_phases(
     """
     cut = replace(encoder, max_tokens=min(config.max_tokens, encoder.max_tokens))
     start = copy_weights(cut.model)
-    stopping = None if dev is None else _watch(dev, cut, config)
+    stopping = None if dev is None else _watch(dev, encoder, config)
     with adapted(cut.model, **_adapters(config)):
         polished = polish(
             cut, exits, dimensions, by_passage, texts, documents, config, state, stopping

@@ -107,13 +107,11 @@ class TrainConfig(Config):
 
     @model_validator(mode="after")
     def _refuse_settings_of_other_losses(self) -> Self:
-        if self.teacher == "none" and self.teacher_weight != 1.0:
-            raise ValueError("teacher_weight needs a teacher: set it to margin_mse or kl.")
+        for name, (needed, what) in _NEEDS.items():
+            if getattr(self, name) != _default(name) and getattr(self, needed) == _default(needed):
+                raise ValueError(f"{name} does nothing without {needed}: {what}.")
         for name, losses in _SETTINGS_OF.items():
-            if (
-                self.loss not in losses
-                and getattr(self, name) != type(self).model_fields[name].default
-            ):
+            if self.loss not in losses and getattr(self, name) != _default(name):
                 raise ValueError(
                     f"{name} is a setting of the loss {' and '.join(losses)}; {self.loss} has "
                     f"none. Leave it out, or choose another loss."
@@ -121,6 +119,17 @@ class TrainConfig(Config):
         return self
 
 
+def _default(name: str) -> object:
+    return TrainConfig.model_fields[name].default
+
+
+_NEEDS = {
+    "teacher_weight": ("teacher", "set it to margin_mse or kl"),
+    "lora_alpha": ("lora_rank", "set it to 8 or more"),
+    "evaluations_per_epoch": ("patience", "set it to the evaluations to wait for a better one"),
+    "exit_weight": ("exits", "name the layers that learn"),
+    "distillation_weight": ("exits", "name the layers that learn"),
+}
 _SETTINGS_OF = {
     "temperature": ("infonce",),
     "symmetric": ("infonce",),
@@ -175,10 +184,12 @@ def _train_together(
     processes: int,
 ) -> Checkpoint:
     from .launch import launch
+    from .memory import release_gpus
     from .worker import TRAINED
 
     nouns = {"corpus": corpus, "pairs": pairs, "triplets": triplets, "base": base}
     paths = {name: str(noun.check().path.absolute()) for name, noun in nouns.items()}
+    release_gpus()  # what earlier stages embedded with; the ranks want all of it
     facts = launch({**paths, "config": config.model_dump(mode="json")}, processes, state)
 
     def copy(folder: Path) -> None:

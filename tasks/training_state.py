@@ -2,7 +2,8 @@
 
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol
 
@@ -10,7 +11,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from .contracts import writable
+from .contracts import BurnishError, writable
 from .core.encoder import Encoder
 from .core.kernels import fast_kernels
 from .core.precision import Precision
@@ -61,6 +62,9 @@ def fit_kept(
 
     Returns:
         The loss of every step, those before a restart included.
+
+    Raises:
+        BurnishError: a step does not fit into a GPU's memory, or gives no finite gradient.
     """
     model = encoder.model
     optimizer = make_optimizer(model, config.weight_decay)
@@ -68,8 +72,9 @@ def fit_kept(
     copy_from_first(list(model.parameters()))
     if losses:
         logger.info("%s goes on after step %d of %d", file.stem, len(losses), schedule.steps)
-    saved = time.monotonic()
+    saved, on_cpu = time.monotonic(), encoder.device.type == "cpu"
     with (
+        _telling(file.stem, losses),
         progress(file.stem, schedule.steps, "steps") as advance,
         fast_kernels(encoder, compiles=config.compile),
     ):
@@ -88,7 +93,7 @@ def fit_kept(
         ):
             losses.append(loss)
             advance(1)
-            if len(losses) % RELEASE_STEPS == 0:
+            if on_cpu and len(losses) % RELEASE_STEPS == 0:
                 release_memory()
             is_over = stopping is not None and _look(stopping, len(losses), schedule, model)
             is_last = is_over or len(losses) == schedule.steps
@@ -101,6 +106,23 @@ def fit_kept(
     if stopping is not None:
         stopping.put_back(model)
     return losses
+
+
+@contextmanager
+def _telling(phase: str, losses: list[float]) -> Iterator[None]:
+    """Say what to do about steps that cannot be taken; what is saved stays as it was before."""
+    try:
+        yield
+    except torch.OutOfMemoryError as error:
+        raise BurnishError(
+            f"{phase}: the GPU's memory does not hold step {len(losses) + 1}. Set "
+            "train.texts_per_pass or heal.texts_per_pass, so that a step goes through the model in "
+            "parts (32, say; half as many if it happens again)."
+        ) from error
+    except FloatingPointError as error:
+        raise BurnishError(
+            f"{phase}: {error}. Lower the learning rate, or set precision to float32."
+        ) from error
 
 
 def save_state(
@@ -124,7 +146,8 @@ def save_state(
     with writable(file.parent):
         file.parent.mkdir(parents=True, exist_ok=True)
         save_file(
-            {name: value.contiguous().clone() for name, value in tensors.items()},
+            # One by one off the GPU, which has no room for copies of all.
+            {name: value.to("cpu", copy=True).contiguous() for name, value in tensors.items()},
             file.with_suffix(".part"),
         )
         file.with_suffix(".part").rename(file)

@@ -7,10 +7,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from tasks import training_state
 from tasks.contracts import BurnishError, Checkpoint, Corpus, Pairs
-from tasks.heal import HealConfig, heal, resolve_depths
+from tasks.heal import EPOCHS, HealConfig, heal, resolve_depths, settle
 from tasks.lessons import Lessons, ask_teacher, read_lessons
 from tasks.model_files import load_encoder
 from tests.conftest import build_encoder
@@ -133,6 +134,24 @@ def test_a_passage_comes_with_its_sentences_and_queries(
     assert not some[20:][~is_learnt[20:]].any()  # what is not learnt costs nothing
 
 
+def test_of_a_passage_that_is_asked_about_often_some_queries_are_learnt(
+    whole: Checkpoint, dataset: tuple[Corpus, Pairs]
+) -> None:
+    corpus, pairs = dataset
+    (first, *others) = pairs.read().to_pylist()
+    often = [first | {"query": f"{first['query']} {number}"} for number in range(40)]
+    asked = Pairs.write(corpus.root, [*often, *others])
+    lessons = read_lessons(whole, corpus, asked, FAST.model_copy(update={"queries_per_passage": 3}))
+    counts = [sum(row["query"] == lessons.texts[one] for row in often for one in group)
+              for group in lessons.groups]  # fmt: skip
+    assert sorted(counts)[-2:] == [0, 3]
+
+
+def test_the_machines_own_epochs_are_named() -> None:
+    assert settle(HealConfig()).epochs == EPOCHS[torch.cuda.is_available()]
+    assert settle(HealConfig(epochs=0.0)).epochs == 0.0
+
+
 def test_passages_that_are_alike_are_learnt_together() -> None:
     twins = np.repeat(np.eye(12, dtype=np.float32), 2, axis=0)  # 0 and 1 are alike, 2 and 3, ...
     lessons = Lessons([""] * 24, 24, twins, [[row] for row in range(24)])
@@ -179,7 +198,7 @@ def test_resumed_after_a_kill_it_ends_with_the_same_weights(
     [{"seed": 1}, {"similarity_weight": 0.0}, {"sentences_per_passage": 0},
      {"learning_rate": 1e-3},
      {"max_passages": 8}, {"neighbours": 1}, {"weight_decay": 0.5}, {"warmup_share": 0.5},
-     {"epochs": 5.5}],
+     {"epochs": 5.5}, {"queries_per_passage": 0}],
 )  # fmt: skip
 def test_every_setting_counts(
     whole: Checkpoint, dataset: tuple[Corpus, Pairs], change: dict[str, Any]

@@ -6,18 +6,22 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from pydantic import ValidationError
+from safetensors.torch import load_file
 
 from tasks import training_state
 from tasks.contracts import BurnishError, Checkpoint, Corpus, Pairs, Triplets
 from tasks.core.batches import build_batch, group_queries
 from tasks.core.encoder import Encoder
 from tasks.core.text import compose
+from tasks.core.training import Schedule
 from tasks.examples import read_examples
 from tasks.learn import resolve_dimensions, resolve_exits
 from tasks.model_files import load_encoder
 from tasks.tables import read_passages
 from tasks.train import TrainConfig, train
+from tasks.training_state import fit_kept
 
 FAST = TrainConfig(
     epochs=12, learning_rate=2e-3, passages_per_batch=8, neighbours=2, precision="float32",
@@ -211,6 +215,10 @@ def test_a_dimension_that_embeddings_do_not_have_is_an_error(
         ({"loss": "cosine", "symmetric": True}, "symmetric is a setting of .* infonce"),
         ({"margin": 0.2}, "margin is a setting of .* triplet and contrastive; infonce has none"),
         ({"loss": "contrastive", "triplet_negatives": "hardest"}, "is a setting of .* triplet;"),
+        ({"lora_alpha": 8}, "lora_alpha does nothing without lora_rank: set it to"),
+        ({"evaluations_per_epoch": 2}, "does nothing without patience"),
+        ({"exit_weight": 1.0}, "does nothing without exits: name the layers"),
+        ({"teacher_weight": 2.0}, "does nothing without teacher: set it to margin_mse or kl"),
     ],
 )
 def test_a_setting_of_another_loss_is_refused(settings: dict[str, object], message: str) -> None:
@@ -282,3 +290,44 @@ def test_a_query_of_two_documents_keeps_what_is_known_of_both(tmp_path: Path) ->
     assert [passages.ids[row] for row in query.negatives] == ["c#0"]
     scored = {passages.ids[row]: score for row, score in query.teacher_scores.items()}
     assert scored == {"a#1": 0.75, "b#0": 0.5, "c#0": 0.25}
+
+
+def test_a_prompt_that_leaves_no_room_for_the_text_is_an_error(
+    dataset: Dataset,
+    make_checkpoint: Callable[..., Checkpoint],
+    make_encoder: Callable[..., Encoder],
+) -> None:
+    base = make_checkpoint(make_encoder(prompts={"query": "a an and are as at be by: "}))
+    with pytest.raises(BurnishError, match=r"query prompt takes \d+ tokens.*train.max_tokens is 8"):
+        train.fn(*dataset, base, FAST.model_copy(update={"max_tokens": 8}))
+
+
+@pytest.mark.parametrize(
+    ("fault", "message"),
+    [
+        (
+            torch.OutOfMemoryError("CUDA out of memory."),
+            "does not hold step 3. Set train.texts_per",
+        ),
+        (None, "gradient of step 3 is not finite. Lower the learning rate"),
+    ],
+)
+def test_a_step_that_cannot_be_taken_is_told_and_the_weights_stay(
+    make_encoder: Callable[..., Encoder], tmp_path: Path, fault: Exception | None, message: str
+) -> None:
+    encoder, seen = make_encoder(), []
+
+    def loss_at(step: int) -> torch.Tensor:
+        seen.append({name: value.clone() for name, value in encoder.model.named_parameters()})
+        if step == 2 and fault is not None:
+            raise fault
+        weight = next(encoder.model.parameters())
+        return weight.sum() * (float("inf") if step == 2 else 1.0)
+
+    file = tmp_path / "polish.safetensors"
+    config = TrainConfig(precision="float32", checkpoint_seconds=1e-6)
+    with pytest.raises(BurnishError, match=message):
+        fit_kept(file, encoder, Schedule(5, 1e-3, 0.0), loss_at, config, seed=0)
+    kept = load_file(file)
+    for name, value in encoder.model.named_parameters():
+        assert torch.equal(value, seen[2][name]) and torch.equal(value, kept[f"model.{name}"])

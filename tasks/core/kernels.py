@@ -1,8 +1,10 @@
 """How a model computes while it is trained: its attention, and whether it is compiled."""
 
 import shutil
+import sysconfig
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -47,14 +49,18 @@ def compiled_layers(
         backend: What torch.compile hands the layers to.
     """
     layers = find_layers(model)
-    with torch._dynamo.config.patch(recompile_limit=VARIANTS_PER_LAYER * (len(layers) + 1)):
+    limit = VARIANTS_PER_LAYER * (len(layers) + 1)
+    for layer in layers:
+        # Not by torch's configuration, which is a thread's own: gradient caching recomputes in the
+        # threads of the backward pass.
+        layer.forward = torch.compile(  # type: ignore[call-overload]  # its types lack the limit
+            layer.forward, dynamic=True, backend=backend, recompile_limit=limit
+        )
+    try:
+        yield
+    finally:
         for layer in layers:
-            layer.forward = torch.compile(layer.forward, dynamic=True, backend=backend)
-        try:
-            yield
-        finally:
-            for layer in layers:
-                del layer.forward
+            del layer.forward
 
 
 @contextmanager
@@ -76,6 +82,8 @@ def pays_to_compile(device: torch.device) -> bool:
     """Tell whether compiling is worth its minute: on a GPU that Triton writes kernels for."""
     if device.type != "cuda" or not (shutil.which("cc") or shutil.which("gcc")):
         return False
+    if not (Path(sysconfig.get_path("include")) / "Python.h").exists():
+        return False  # Triton compiles what launches its kernels against it
     from torch.utils._triton import has_triton
 
     return bool(has_triton())

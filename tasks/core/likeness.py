@@ -33,6 +33,7 @@ def teaching_loss(
     *,
     similarity_weight: float,
     dimensions: Sequence[int] = (),
+    is_normalized: bool = True,
 ) -> Tensor:
     """Distil embeddings of a batch, and their similarities, at all Matryoshka dimensions.
 
@@ -44,10 +45,23 @@ def teaching_loss(
         teachers: (n, h).
         similarity_weight: Of the similarities.
         dimensions: Lengths that both are cut to; none for the full length alone.
+        is_normalized: Whether cosines are all that counts. If not, the embeddings' norms, which
+            inner products rank by as well, are learnt too: the squared difference of their
+            logarithms is added.
     """
     losses = []
     for length in dimensions or [students.shape[-1]]:
         cut, wanted = students[:, :length], teachers[:, :length]
         loss = cosine_distance(cut, wanted)
+        if not is_normalized:
+            loss = loss + _norm_distance(cut, wanted)
         losses.append(loss + similarity_weight * similarity_distance(cut, wanted))
     return torch.stack(losses).mean()
+
+
+def _norm_distance(students: Tensor, teachers: Tensor) -> Tensor:
+    found, wanted = (
+        vectors.norm(dim=-1).clamp_min(1e-6).log() for vectors in (students, teachers.detach())
+    )
+    distance: Tensor = (found - wanted).square().mean()
+    return distance

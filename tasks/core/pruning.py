@@ -7,7 +7,7 @@ from torch import Tensor
 from torch.nn.functional import kl_div, log_softmax
 
 from .encoder import Encoder, batches_by_length
-from .layers import evaluating, only_layers
+from .layers import evaluating, find_layers, only_layers
 
 TEMPERATURE = 0.05  # as in training: which passages a query tells apart counts, not the far ones
 TOKENS_AT_ONCE = 4096
@@ -24,7 +24,8 @@ def choose_layers(
     Layers are left out one by one, each time the one whose absence changes least how queries rank
     passages. The first stays, since architectures build it unlike the others, and the last, since
     it is what makes a sentence's embedding of its tokens: the middle is where most is to spare
-    (arXiv:2403.03853, arXiv:2403.17887). A model of one layer keeps the last alone.
+    (arXiv:2403.03853, arXiv:2403.17887). A model of one layer keeps the last alone, or the first
+    if its architecture builds that one unlike the others.
 
     Args:
         encoder: The whole model.
@@ -42,7 +43,8 @@ def choose_layers(
         raise ValueError(f"A model of {encoder.layers} layers has no {depth} to keep.")
     whole = tuple(range(encoder.layers))
     if depth == 1:
-        return (0,) if encoder.layers == 1 else (encoder.layers - 1,)
+        kinds = [list(map(type, layer.modules())) for layer in find_layers(encoder.model)]
+        return (encoder.layers - 1,) if kinds[0] == kinds[-1] else (0,)
     expected = _rank(encoder, whole, queries, passages)
     kept = whole
     while len(kept) > depth:

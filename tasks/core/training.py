@@ -73,6 +73,9 @@ def fit(
         has_dropout: Whether the model drops out as its configuration says. Without, a step takes
             half the time and memory on a CPU, since attention need not be kept.
         first_step: Step to go on from.
+
+    Raises:
+        FloatingPointError: a gradient is not finite; the weights are those before that step.
     """
     encoder.model.train(has_dropout)
     is_mixed = resolve_precision(precision, encoder.device) == "bfloat16"
@@ -86,7 +89,9 @@ def fit(
             loss = loss_at(step)
         loss.backward()  # type: ignore[no-untyped-call]
         sum_gradients(encoder.model)
-        torch.nn.utils.clip_grad_norm_(encoder.model.parameters(), max_gradient_norm)
+        norm = torch.nn.utils.clip_grad_norm_(encoder.model.parameters(), max_gradient_norm)
+        if not torch.isfinite(norm):  # one such step would make every weight not a number
+            raise FloatingPointError(f"The gradient of step {step + 1} is not finite")
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
         yield step, float(loss.detach())

@@ -5,8 +5,8 @@ from torch import Tensor
 
 
 def copy_weights(model: torch.nn.Module) -> dict[str, Tensor]:
-    """Copy a model's weights by name."""
-    return {name: value.detach().clone() for name, value in model.named_parameters()}
+    """Copy a model's weights by name; to main memory, of which there is more than a GPU's."""
+    return {name: value.detach().to("cpu", copy=True) for name, value in model.named_parameters()}
 
 
 @torch.no_grad()
@@ -29,4 +29,4 @@ def blend_weights(model: torch.nn.Module, start: dict[str, Tensor], share: float
     1.5
     """
     for name, value in model.named_parameters():
-        value.copy_(torch.lerp(start[name], value, share))
+        value.copy_(torch.lerp(start[name].to(value.device), value, share))

@@ -53,3 +53,13 @@ def test_gradients_reach_the_student_alone() -> None:
     assert torch.autograd.gradcheck(
         lambda x: teaching_loss(x, teachers, similarity_weight=1.0, dimensions=(2, 3)), students
     )
+
+
+def test_where_inner_products_rank_norms_are_learnt_too() -> None:
+    teachers = draw(4, 3, seed=6)
+    cosines, products = (
+        teaching_loss(3 * teachers, teachers, similarity_weight=1.0, is_normalized=known)
+        for known in (True, False)
+    )
+    assert cosines < 1e-12
+    assert torch.isclose(products, torch.tensor(3.0, dtype=torch.float64).log() ** 2)

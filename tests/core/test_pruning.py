@@ -103,3 +103,17 @@ def test_kept_layers_are_saved_and_read_back(
 def test_a_depth_that_the_model_does_not_have_is_an_error(make_encoder: Make) -> None:
     with pytest.raises(ValueError, match="has no 9 to keep"):
         choose(make_encoder(), 9)
+
+
+def test_a_single_layer_is_saved_and_read_back(
+    make_encoder: Make, architecture: str, tmp_path: Path
+) -> None:
+    encoder = make_encoder(architecture, layers=4)
+    (kept,) = choose(encoder, 1)
+    assert kept == (0 if architecture == "modernbert" else 3)  # whose first has no norm of its own
+    smaller = replace(encoder, model=keep_layers(encoder.model, (kept,)))
+    save_encoder(smaller, tmp_path)
+    np.testing.assert_allclose(
+        load_encoder(tmp_path).encode(QUERIES, "query", [1]),
+        smaller.encode(QUERIES, "query", [1]), rtol=0, atol=2e-6,
+    )  # fmt: skip
