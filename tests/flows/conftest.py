@@ -69,7 +69,8 @@ def options(base: Path, documents: Path, questions: Path) -> list[str]:
     return [
         f"--base={base}", f"--sources={documents}", f"--questions={questions}",
         "--evaluate.resamples=200", "--evaluate.general=", "--truncate.resamples=200",
-        "--heal.epochs=2", "--train.passages-per-batch=8", "--train.precision=float32",
+        "--truncate.min-questions=1", "--heal.epochs=2", "--train.passages-per-batch=8",
+        "--train.precision=float32",
     ]  # fmt: skip
 
 
