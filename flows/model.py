@@ -115,7 +115,7 @@ def build_model(
         rival_version = pulled.version
     lineage = {**name_nouns(base, made), "settings": told}
     inputs = (cut, checkpoint, made.source, base, corpus, scores, opponent, rival_version,
-              registry.uri, lineage, settings.registry)  # fmt: skip
+              registry.shown, lineage, settings.registry)  # fmt: skip
     registration = register(*inputs)
     known = registry.find_checkpoint(cut.fingerprint)
     if known is None or str(known.version) != registration.facts["version"]:
