@@ -38,7 +38,7 @@ DECIDED_BY = {
 }
 
 # Memos of what endpoints were paid for.
-PAID = ("answers", "endpoint_embeddings", "endpoint_dimensions")
+PAID = ("answers", "verdicts", "endpoint_embeddings", "endpoint_dimensions")
 
 
 class ReproduceConfig(Config):
@@ -67,10 +67,7 @@ def reproduce(config: ReproduceConfig) -> None:
     recorded = read_lineage(registry, version)
     folder = registry.root / "reproduced" / config.version
     settings = restore_settings(recorded, folder)
-    if not folder.exists():
-        for name in PAID:
-            if (registry.root / "memo" / name).exists():
-                shutil.copytree(registry.root / "memo" / name, folder / "memo" / name)
+    hand_down_paid(registry.root, folder)
     before = {name: recorded[name] for name in DECIDED_BY if name in recorded}
     before["model"] = version.tags[CHECKPOINT_TAG]
     now = make_again(settings)
@@ -83,6 +80,17 @@ def reproduce(config: ReproduceConfig) -> None:
             f"is {different[0]}. Look at {DECIDED_BY[different[0]]}"
             f"{f'; since then {changes}' if changes else ''}. What was made is in {folder}."
         )
+
+
+def hand_down_paid(root: Path, folder: Path) -> None:
+    """Copy to `folder` what endpoints were paid for, each memo whole or not at all."""
+    for name in PAID:
+        source, target = (one / "memo" / name for one in (root, folder))
+        if source.exists() and not target.exists():
+            unfinished = target.with_name(f"{name}.unfinished")  # of a killed process, perhaps
+            shutil.rmtree(unfinished, ignore_errors=True)
+            shutil.copytree(source, unfinished)
+            unfinished.rename(target)
 
 
 @flow(name="reproduce", persist_result=False)
