@@ -1,5 +1,6 @@
 """reproduce: make a registered version again from what was recorded with it, and compare."""
 
+import contextlib
 import logging
 import shutil
 from pathlib import Path
@@ -70,7 +71,8 @@ def reproduce(config: ReproduceConfig) -> None:
     hand_down_paid(registry.root, folder)
     before = {name: recorded[name] for name in DECIDED_BY if name in recorded}
     before["model"] = version.tags[CHECKPOINT_TAG]
-    now = make_again(settings)
+    with contextlib.chdir(find_directory(recorded)):
+        now = make_again(settings)
     changes = tell_changes(recorded)
     _show(config, before, now, changes)
     different = [name for name, value in before.items() if now[name] != value]
@@ -152,6 +154,7 @@ def tell_changes(recorded: dict[str, Any]) -> str:
     """Tell how the code and the environment differ from those recorded; empty if they do not."""
     code, environment = describe_code(), describe_environment()
     then = recorded.get("environment", {})
+    del environment["directory"]  # the recorded one is gone back to
     packages, known = environment.pop("packages"), dict(then.get("packages", {}))
     told = []
     if recorded.get("code") != code["code"]:  # the same code may be in many commits
@@ -172,6 +175,15 @@ def tell_changes(recorded: dict[str, Any]) -> str:
         told.append(f"{len(changed)} packages changed ({', '.join(changed[:5])}"
                     f"{', …' if len(changed) > 5 else ''})")  # fmt: skip
     return ", ".join(told)
+
+
+def find_directory(recorded: dict[str, Any]) -> Path:
+    """Return where the version was made, if it is there: paths are recorded as they were typed.
+
+    Resolved ones would not do: a corpus holds the names of its files as the source was typed.
+    """
+    directory = Path(recorded.get("environment", {}).get("directory", ""))
+    return directory if directory.is_dir() else Path()
 
 
 def _show(

@@ -30,7 +30,10 @@ def describe_code() -> dict[str, str]:
 
 
 def describe_environment() -> dict[str, Any]:
-    """Return the interpreter, the machine's kind, and the version of every package installed."""
+    """Return the interpreter, the machine's kind, the version of every package installed.
+
+    And the working directory, which paths in the settings may be relative to.
+    """
     import torch
 
     packages: dict[str, str] = {}
@@ -41,6 +44,7 @@ def describe_environment() -> dict[str, Any]:
                 packages[distribution.name] = distribution.version
     device = torch.cuda.get_device_name() if torch.cuda.is_available() else platform.machine()
     return {
+        "directory": str(Path.cwd()),
         "python": platform.python_version(),
         "system": platform.platform(),
         "device": device,

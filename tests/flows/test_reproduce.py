@@ -68,9 +68,10 @@ def test_a_version_is_made_again_and_compared(
 ) -> None:
     copied = shutil.copytree(documents, tmp_path / "documents")
     root = tmp_path / "root"
-    arguments = [*options, f"--sources={copied}", "--seed=5", f"--root={root}"]
+    # started elsewhere, with a name that means nothing here
+    arguments = [*options, "--sources=documents", "--seed=5", f"--root={root}"]
     arguments.remove(f"--sources={documents}")
-    first = run_child(["retrain", *arguments])
+    first = run_child(["retrain", *arguments], folder=tmp_path)
     assert first.returncode == 0, first.stderr[-3000:]
     again = run_child(["reproduce", "1", f"--root={root}"])
     assert again.returncode == 0, again.stderr[-3000:]
