@@ -9,10 +9,11 @@ from flows.dataset import Dataset
 from flows.rounds import train_in_rounds
 from flows.settings import RetrainConfig
 from tasks.contracts import Checkpoint, Registration, Scores
-from tasks.endpoint import check_endpoint
+from tasks.endpoint import check_endpoint, identify_endpoint
 from tasks.evaluate import evaluate, evaluate_last
 from tasks.general import list_general
 from tasks.heal import heal, resolve_depths, settle
+from tasks.model_layout import count_layers
 from tasks.register import register
 from tasks.registry import CHAMPION, Registry
 from tasks.sources import Listing
@@ -56,13 +57,13 @@ class Made(NamedTuple):
 def make_model(base: Checkpoint, dataset: Dataset, settings: RetrainConfig) -> Made:
     """Train, in rounds if wanted, heal, evaluate, truncate; within a flow."""
     general = look_outside(settings, base.root)
+    depths = resolve_depths(settings.heal.depths, count_layers(base.path))
     dataset, checkpoint = train_in_rounds(base, dataset, settings)
     corpus, pairs = dataset.corpus, dataset.pairs
-    healed = [
-        heal(checkpoint, corpus, pairs, depth, settle(settings.heal))
-        for depth in resolve_depths(settings.heal.depths, checkpoint.facts["layers"])
-    ]
-    scores = evaluate(checkpoint, base, corpus, pairs, settings.evaluate, general, healed)
+    healing = settle(settings.heal)
+    healed = [heal(checkpoint, corpus, pairs, depth, healing) for depth in depths]
+    address = identify_endpoint(settings.evaluate.endpoint)
+    scores = evaluate(checkpoint, base, corpus, pairs, settings.evaluate, general, healed, address)
     cut = truncate(checkpoint, scores, settings.truncate, healed)
     return Made(dataset, checkpoint, healed, scores, cut)
 
@@ -115,7 +116,7 @@ def build_model(
         rival_version = pulled.version
     lineage = {**name_nouns(base, made), "settings": told}
     inputs = (cut, checkpoint, made.source, base, corpus, scores, opponent, rival_version,
-              registry.uri, lineage, settings.registry)  # fmt: skip
+              registry.shown, lineage, settings.registry)  # fmt: skip
     registration = register(*inputs)
     known = registry.find_checkpoint(cut.fingerprint)
     if known is None or str(known.version) != registration.facts["version"]:

@@ -81,7 +81,7 @@ def _tell(registry: Registry, before: Aliases, after: Aliases) -> None:
     from rich.console import Console
 
     console = Console(highlight=False, soft_wrap=True)
-    console.print(f"{registry.name}, in {registry.uri}")
+    console.print(f"{registry.name}, in {registry.shown}")
     for alias, old, new in zip(Aliases._fields, before, after, strict=True):
         moved = f"version {new or 'none'}" if old == new else (
             f"version {old or 'none'} -> [bold]{new}[/bold]")  # fmt: skip

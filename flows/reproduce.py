@@ -1,5 +1,6 @@
 """reproduce: make a registered version again from what was recorded with it, and compare."""
 
+import contextlib
 import logging
 import shutil
 from pathlib import Path
@@ -38,7 +39,7 @@ DECIDED_BY = {
 }
 
 # Memos of what endpoints were paid for.
-PAID = ("answers", "endpoint_embeddings", "endpoint_dimensions")
+PAID = ("answers", "verdicts", "endpoint_embeddings", "endpoint_dimensions")
 
 
 class ReproduceConfig(Config):
@@ -67,13 +68,11 @@ def reproduce(config: ReproduceConfig) -> None:
     recorded = read_lineage(registry, version)
     folder = registry.root / "reproduced" / config.version
     settings = restore_settings(recorded, folder)
-    if not folder.exists():
-        for name in PAID:
-            if (registry.root / "memo" / name).exists():
-                shutil.copytree(registry.root / "memo" / name, folder / "memo" / name)
+    hand_down_paid(registry.root, folder)
     before = {name: recorded[name] for name in DECIDED_BY if name in recorded}
     before["model"] = version.tags[CHECKPOINT_TAG]
-    now = make_again(settings)
+    with contextlib.chdir(find_directory(recorded)):
+        now = make_again(settings)
     changes = tell_changes(recorded)
     _show(config, before, now, changes)
     different = [name for name, value in before.items() if now[name] != value]
@@ -83,6 +82,17 @@ def reproduce(config: ReproduceConfig) -> None:
             f"is {different[0]}. Look at {DECIDED_BY[different[0]]}"
             f"{f'; since then {changes}' if changes else ''}. What was made is in {folder}."
         )
+
+
+def hand_down_paid(root: Path, folder: Path) -> None:
+    """Copy to `folder` what endpoints were paid for, each memo whole or not at all."""
+    for name in PAID:
+        source, target = (one / "memo" / name for one in (root, folder))
+        if source.exists() and not target.exists():
+            unfinished = target.with_name(f"{name}.unfinished")  # of a killed process, perhaps
+            shutil.rmtree(unfinished, ignore_errors=True)
+            shutil.copytree(source, unfinished)
+            unfinished.rename(target)
 
 
 @flow(name="reproduce", persist_result=False)
@@ -144,6 +154,7 @@ def tell_changes(recorded: dict[str, Any]) -> str:
     """Tell how the code and the environment differ from those recorded; empty if they do not."""
     code, environment = describe_code(), describe_environment()
     then = recorded.get("environment", {})
+    del environment["directory"]  # the recorded one is gone back to
     packages, known = environment.pop("packages"), dict(then.get("packages", {}))
     told = []
     if recorded.get("code") != code["code"]:  # the same code may be in many commits
@@ -164,6 +175,15 @@ def tell_changes(recorded: dict[str, Any]) -> str:
         told.append(f"{len(changed)} packages changed ({', '.join(changed[:5])}"
                     f"{', …' if len(changed) > 5 else ''})")  # fmt: skip
     return ", ".join(told)
+
+
+def find_directory(recorded: dict[str, Any]) -> Path:
+    """Return where the version was made, if it is there: paths are recorded as they were typed.
+
+    Resolved ones would not do: a corpus holds the names of its files as the source was typed.
+    """
+    directory = Path(recorded.get("environment", {}).get("directory", ""))
+    return directory if directory.is_dir() else Path()
 
 
 def _show(

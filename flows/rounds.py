@@ -6,7 +6,7 @@ from typing import NamedTuple
 from flows.dataset import Dataset
 from flows.settings import RetrainConfig
 from tasks.contracts import Checkpoint, Scores
-from tasks.core.statistics import Interval, paired_bootstrap
+from tasks.core.selection import Comparison, beats
 from tasks.evaluate import evaluate_last
 from tasks.mine import mine
 from tasks.report import pick
@@ -50,8 +50,8 @@ def train_in_rounds(
             for model in (last.checkpoint, checkpoint)
         )
         gain = measure_gain(before, after, seed=settings.evaluate.seed)
-        told = f"{gain.value:+.4f} nDCG@10 on dev ({gain.low:+.4f} to {gain.high:+.4f})"
-        if gain.low <= 0:
+        told = f"{gain.difference:+.4f} nDCG@10 on dev ({gain.low:+.4f} to {gain.high:+.4f})"
+        if not gain.is_beyond_chance:
             logger.info("round %d is no gain beyond chance: %s; round %d stays",
                         number, told, number - 1)  # fmt: skip
             break
@@ -61,7 +61,7 @@ def train_in_rounds(
     return last
 
 
-def measure_gain(before: Scores, after: Scores, *, seed: int = 0) -> Interval:
+def measure_gain(before: Scores, after: Scores, *, seed: int = 0) -> Comparison:
     """Return what `after` gains on the dev questions, people's where there are any."""
     (old,), (new,) = (pick(scores.read().to_pylist(), split="dev") for scores in (before, after))
-    return paired_bootstrap(new["values"], old["values"], seed=seed)
+    return beats(new["values"], old["values"], seed=seed)

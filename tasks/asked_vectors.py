@@ -48,7 +48,7 @@ class AskedVectors:
         """
         self._config = config
         self._root = root
-        self._address = os.environ.get(ADDRESS, "").strip().rstrip("/") or OPENAI
+        self._address = read_address()
         if not self._address.startswith(("http://", "https://")):
             raise BurnishError(
                 f"The environment variable {ADDRESS} does not begin with http:// or https://. Put "
@@ -178,6 +178,11 @@ class AskedVectors:
             isinstance(error, APIStatusError) and error.status_code < 500
         )
         return self._api.advise(error) if is_plain else "Try again later, or name another model."
+
+
+def read_address() -> str:
+    """Return the address of the API, which is in no setting."""
+    return os.environ.get(ADDRESS, "").strip().rstrip("/") or OPENAI
 
 
 def _read(reply: Any, count: int) -> np.ndarray:  # noqa: ANN401 - whatever the endpoint sent

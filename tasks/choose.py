@@ -8,6 +8,7 @@ from .contracts import BurnishError, Scores
 from .core.choice import CellRow, Choice, choose_cell
 from .core.explanation import explain_unaffordable
 from .core.prices import Cell, Price, UnaffordableError
+from .core.selection import choose_origin
 
 if TYPE_CHECKING:
     from .core.encoder import Encoder
@@ -21,12 +22,13 @@ def choose(
 ) -> Choice:
     """Choose among all that was evaluated at the exits.
 
-    Human queries decide where there are any, else synthetic ones; those of the dev split alone.
+    Human queries decide where there are enough, or no more synthetic ones; else these do. Those of
+    the dev split alone.
 
     Raises:
         BurnishError: the scores lack an exit or the time it takes, or nothing keeps the budget.
     """
-    rows = _read_dev(scores, exits, config.metric)
+    rows = _read_dev(scores, exits, config)
     milliseconds = {int(k): float(v) for k, v in scores.facts.get("milliseconds", {}).items()}
     if config.max_milliseconds and (unmeasured := sorted(set(exits) - milliseconds.keys())):
         raise BurnishError(
@@ -51,6 +53,7 @@ def choose(
             tolerance=config.tolerance,
             budget=config.budget,
             prefer=config.prefer,
+            min_queries=config.min_questions,
             resamples=config.resamples,
             seed=config.seed,
         )
@@ -82,19 +85,22 @@ def _describe(row: CellRow) -> dict[str, Any]:
     return {**row.cell._asdict(), **loss, **asdict(row.price)}
 
 
-def _read_dev(scores: Scores, exits: Sequence[int], metric: str) -> dict[Cell, dict[str, Any]]:
+def _read_dev(
+    scores: Scores, exits: Sequence[int], config: "TruncateConfig"
+) -> dict[Cell, dict[str, Any]]:
     """Return the rows that decide, by what was scored.
 
     Raises:
         BurnishError: an exit has none.
     """
-    wanted = {"system": "tuned", "split": "dev", "metric": metric}
+    wanted = {"system": "tuned", "split": "dev", "metric": config.metric}
     rows = [
         row
         for row in scores.read().to_pylist()
         if all(row[name] == value for name, value in wanted.items()) and row["layer"] in exits
     ]
-    origin = "human" if any(row["origin"] == "human" for row in rows) else "synthetic"
+    questions = {row["origin"]: len(row["values"]) for row in rows}
+    origin = choose_origin(questions, config.min_questions)
     found = {
         Cell(row["layer"], row["pooling"], row["dimension"]): row
         for row in rows
@@ -102,8 +108,8 @@ def _read_dev(scores: Scores, exits: Sequence[int], metric: str) -> dict[Cell, d
     }
     if missing := sorted(set(exits) - {cell.layer for cell in found}):
         raise BurnishError(
-            f"Scores {scores.fingerprint} has no {metric} of the tuned model's layers {missing} "
-            f"on the dev split. Evaluate every exit, {list(exits)}, on a dev split "
+            f"Scores {scores.fingerprint} has no {config.metric} of the tuned model's layers "
+            f"{missing} on the dev split. Evaluate every exit, {list(exits)}, on a dev split "
             "with at least one query: give more documents or raise dev_fraction."
         )
     return found

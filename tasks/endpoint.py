@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from pydantic import Field, field_validator
 
 from .config import Config
-from .contracts import PLAIN
+from .contracts import PLAIN, fingerprint
 
 if TYPE_CHECKING:
     from .benchmark import Benchmark, System
@@ -61,6 +61,15 @@ def check_endpoint(config: EmbeddingEndpointConfig, root: Path) -> None:
         from .asked_vectors import AskedVectors
 
         AskedVectors(config, root).find_dimension()
+
+
+def identify_endpoint(config: EmbeddingEndpointConfig) -> str:
+    """Hash the address, which is in no setting: another server's scores are others; '' for none."""
+    if not config.model:
+        return ""
+    from .asked_vectors import read_address
+
+    return fingerprint(read_address())
 
 
 def score_endpoint(

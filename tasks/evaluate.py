@@ -54,6 +54,7 @@ def evaluate(
     config: EvaluateConfig,
     general: Listing | None = None,
     healed: Sequence[Checkpoint] = (),
+    address: str = "",
 ) -> Scores:
     """Score every cell of the tuned model, and the base, by searching the whole corpus.
 
@@ -72,6 +73,7 @@ def evaluate(
             are scored, and the base's last layer.
         healed: Models of fewer layers made of the tuned one. At their depths they are `tuned`; what
             is read off the tuned model at a layer that was not trained for it is `plain`.
+        address: From `identify_endpoint`; another one, other scores of the endpoint.
 
     Raises:
         BurnishError: there is no dev or test query, FAISS is missing or installed twice, the

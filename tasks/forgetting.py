@@ -5,6 +5,7 @@ from typing import Any
 
 from .contracts import GENERAL, Scores
 from .core.choice import ROUNDING
+from .core.selection import count_needed
 from .core.statistics import paired_bootstrap
 from .gate import Verdict
 
@@ -21,7 +22,8 @@ def keep_knowledge(
     """Refuse a candidate that may have forgotten too much, however good it is.
 
     On the general set it keeps enough of the base's nDCG@10 if the low end of the paired bootstrap
-    interval of its difference to the base is within what is allowed, as in the choice of the layer.
+    interval of its difference to the base is within what is allowed, as in the choice of the layer,
+    and there are enough questions that all of them are not kept by luck.
 
     Args:
         verdict: Of the comparisons.
@@ -34,8 +36,11 @@ def keep_knowledge(
     """
     rows = scores.read().to_pylist()
     rows = [row for row in rows if (row["origin"], row["metric"]) == (GENERAL, "ndcg@10")]
-    if max_forgotten is None or not rows:
+    if max_forgotten is None:
         return verdict
+    if not rows:
+        told = "What was forgotten was not measured: there is no general set."
+        return verdict._replace(reason=f"{verdict.reason} {told}")
     cell = {name: kept[name] for name in ("layer", "pooling", "dimension") if kept.get(name)}
     candidate = next(
         row for row in rows if row["system"] == "tuned" and cell.items() <= row.items()
@@ -46,7 +51,10 @@ def keep_knowledge(
         f"{found.value:+.3f} ({found.low:+.3f} to {found.high:+.3f}) against the base's "
         f"{base['value']:.3f} nDCG@10 on {len(base['values'])} general questions"
     )
-    if found.low >= -max_forgotten * base["value"] - ROUNDING:
+    least = count_needed(confidence)
+    if len(base["values"]) < least:
+        told += f", too few to tell (at least {least})"
+    elif found.low >= -max_forgotten * base["value"] - ROUNDING:
         return verdict._replace(reason=f"{verdict.reason} Forgotten: {told}, as allowed.")
     reason = (
         f"Not the champion: it may have forgotten more than the {100 * max_forgotten:g} % allowed: "

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .contracts import GENERAL, BurnishError, Scores
-from .core.selection import beats
+from .core.selection import beats, choose_origin, count_needed
 
 
 class Verdict(NamedTuple):
@@ -29,9 +29,10 @@ def judge(
 ) -> Verdict:
     """Compare the candidate with the base and the champion on the test questions.
 
-    Human questions decide where there are any, synthetic ones otherwise. The candidate must beat
-    each opponent beyond chance: the paired bootstrap interval of the difference lies above zero.
-    An opponent that was scored in several ways is met at its last layer's best.
+    Human questions decide where there are any, but for too few to prove anything beside more
+    synthetic ones; otherwise these do. The candidate must beat each opponent beyond chance: the
+    paired bootstrap interval of the difference lies above zero. An opponent that was scored in
+    several ways is met at its last layer's best.
 
     Args:
         scores: Of the tuned model and the base.
@@ -49,7 +50,9 @@ def judge(
     rows = _read(scores, metric)
     if not rows:
         return Verdict(False, "There is no test question, so nothing is proven.", [])
-    origin = "human" if any(row["origin"] == "human" for row in rows) else "synthetic"
+    questions = {row["origin"]: len(row["values"]) for row in rows}
+    least = count_needed(confidence)
+    origin = choose_origin(questions, least)
     rows = [row for row in rows if row["origin"] == origin]
     wanted = {"system": "tuned", "layer": layer, "pooling": pooling, "dimension": dimension}
     candidate = _find(rows, {name: value for name, value in wanted.items() if value is not None})
@@ -61,11 +64,10 @@ def judge(
         _compare(name, candidate, row, confidence, seed) for name, row in opponents.items()
     ]
     is_champion = all(row["is_beyond_chance"] for row in comparisons)
-    return Verdict(
-        is_champion,
-        _reason(comparisons, is_champion, metric, origin, len(candidate["values"])),
-        comparisons,
-    )
+    reason = _reason(comparisons, is_champion, metric, origin, len(candidate["values"]))
+    if (people := questions.get("human", least)) < least:
+        reason += f" People asked {people} only, of the {least} at least that prove anything."
+    return Verdict(is_champion, reason, comparisons)
 
 
 def keep_budget(

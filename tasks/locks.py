@@ -2,6 +2,7 @@
 
 import contextlib
 import getpass
+import os
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -24,7 +25,9 @@ def hold(root: Path, uri: str, what: str) -> Iterator[None]:
     """
     from filelock import FileLock, Timeout
 
-    shared = Path(tempfile.gettempdir()) / f"burnish-{getpass.getuser()}-{fingerprint(uri)}"
+    # in a container a user may have a number and no name
+    user = os.getuid() if hasattr(os, "getuid") else getpass.getuser()
+    shared = Path(tempfile.gettempdir()) / f"burnish-{user}-{fingerprint(uri)}"
     try:
         with writable(root), contextlib.ExitStack() as held:
             root.mkdir(parents=True, exist_ok=True)

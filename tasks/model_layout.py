@@ -41,6 +41,15 @@ class Layout:
     shortened_to: int | None = None
 
 
+def count_layers(path: Path) -> int:
+    """Return how many layers a model has by its configuration, without loading it."""
+    from transformers import AutoConfig
+
+    folder = read_layout(path).transformer
+    config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+    return int(config.num_hidden_layers)
+
+
 def read_layout(path: Path) -> Layout:
     """Read the layout of a sentence-transformers folder, old or new, or of a plain one.
 

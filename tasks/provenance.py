@@ -1,5 +1,6 @@
 """What a result was made with, besides its inputs and settings: the code and the environment."""
 
+import contextlib
 import hashlib
 import importlib.metadata
 import importlib.util
@@ -29,15 +30,21 @@ def describe_code() -> dict[str, str]:
 
 
 def describe_environment() -> dict[str, Any]:
-    """Return the interpreter, the machine's kind, and the version of every package installed."""
+    """Return the interpreter, the machine's kind, the version of every package installed.
+
+    And the working directory, which paths in the settings may be relative to.
+    """
     import torch
 
-    packages = {
-        distribution.name: distribution.version
-        for distribution in importlib.metadata.distributions()
-    }
+    packages: dict[str, str] = {}
+    for distribution in importlib.metadata.distributions():
+        # one that was half removed has no name, or no metadata at all
+        with contextlib.suppress(KeyError, FileNotFoundError):
+            if distribution.name:
+                packages[distribution.name] = distribution.version
     device = torch.cuda.get_device_name() if torch.cuda.is_available() else platform.machine()
     return {
+        "directory": str(Path.cwd()),
         "python": platform.python_version(),
         "system": platform.platform(),
         "device": device,

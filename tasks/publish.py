@@ -1,6 +1,7 @@
 """A version in the registry: logged, registered, and proven by a process that knows only it."""
 
 import json
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -138,8 +139,7 @@ def _log(
     _, pooling, dimension = find_cell(cut, cut.facts["layer"])
     own = keep_one_way(rows, pooling, dimension)
     for row in own:
-        name = f"{row['split']}_{row['origin']}_{row['system']}_{row['metric']}"
-        mlflow.log_metric(name.replace("@", "_at_"), row["value"], step=row["layer"])
+        mlflow.log_metric(name_metric(row), row["value"], step=row["layer"])
     mlflow.log_metrics(measures)
     mlflow.log_table(tabulate(rows), "layers.json")
     picture = draw_layers(own, cut.facts["layer"])
@@ -147,6 +147,16 @@ def _log(
     mlflow.log_figure(draw_front(rows, cut.facts), "front.png")
     mlflow.log_dict(lineage, "lineage.json")
     return logged_model.log(cut, card.text, picture, tags)
+
+
+def name_metric(row: "Row") -> str:
+    """Name the metric of a row with what MLflow takes: an endpoint may call its model anything.
+
+    >>> name_metric({"split": "test", "origin": "human", "system": "org/e:5", "metric": "mrr@10"})
+    'test_human_org_e_5_mrr_at_10'
+    """
+    name = f"{row['split']}_{row['origin']}_{row['system']}_{row['metric']}"
+    return re.sub(r"[^\w.\- ]", "_", name.replace("@", "_at_"))
 
 
 def _describe(value: Any) -> str:  # noqa: ANN401 - any configuration value

@@ -85,7 +85,7 @@ def register(
         scores: Of the tuned model at every layer, the base, and BM25.
         opponent: Of the champion on the same questions; None where there is none.
         opponent_version: The champion's version; empty where there is none.
-        address: Of the registry; another registry knows nothing of this one's versions.
+        address: Of the registry, as it may be shown; another one knows nothing of its versions.
         lineage: Fingerprints and settings of all that went in; becomes tags and parameters.
         config: Name of the model and settings of the gate.
 
@@ -99,7 +99,7 @@ def register(
 
     texts = read_passages(corpus).texts
     registry = Registry(cut.root, config.name)
-    assert registry.uri == address
+    assert registry.shown == address
     speed, verdict = _weigh(cut, base, texts, scores, opponent, config)
     rows = scores.read().to_pylist()
     shown = rows + (opponent.read().to_pylist() if opponent else [])
@@ -118,7 +118,7 @@ def register(
         "name": config.name,
         "version": str(version.version),
         "run_id": version.run_id,
-        "uri": registry.uri if registry.uri.startswith("sqlite:") else "",
+        "uri": registry.shown if registry.shown.startswith("sqlite:") else "",
         "champion_moved": verdict.is_champion,
         "reason": verdict.reason,
         "comparisons": verdict.comparisons,

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from .contracts import BurnishError, Checkpoint, fingerprint_folder, writable
 from .locks import hold
-from .tracking import find_address, point_mlflow_to
+from .tracking import find_address, hide_password, point_mlflow_to
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -49,6 +49,7 @@ class Registry:
 
         self.root, self.name = root, name
         self.uri = find_address(root)
+        self.shown = hide_password(self.uri)  # in all that is told or written down
         logging.getLogger("alembic").setLevel(logging.WARNING)
         point_mlflow_to(self.uri)
         with self.answering(), self.locked():  # two that make one SQLite file break each other's
@@ -56,7 +57,7 @@ class Registry:
             found = self.client.get_experiment_by_name(name)
         if found is not None and found.lifecycle_stage != "active":
             raise BurnishError(
-                f"The experiment {name} was deleted in the registry at {self.uri}. Restore it "
+                f"The experiment {name} was deleted in the registry at {self.shown}. Restore it "
                 "there, or choose another --registry.name."
             )
 
@@ -102,7 +103,7 @@ class Registry:
         MLflow has no compare-and-set: what is read to decide has to hold until it is written. An
         upload has a lock of its own, so that nobody who rolls back has to wait for one.
         """
-        return hold(self.root, self.uri, what)
+        return hold(self.root, self.shown, what)
 
     @contextlib.contextmanager
     def answering(self) -> Iterator[None]:
@@ -117,8 +118,9 @@ class Registry:
                 advice = "Set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD to one who may."
             else:
                 advice = "Start it, or correct or unset MLFLOW_TRACKING_URI."
+            told = str(error).replace(self.uri, self.shown)
             raise BurnishError(
-                f"The registry at {self.uri} does not answer as it should: {error}. {advice}"
+                f"The registry at {self.shown} does not answer as it should: {told}. {advice}"
             ) from None
 
     @contextlib.contextmanager

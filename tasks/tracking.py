@@ -1,15 +1,17 @@
 """Where MLflow keeps its runs and versions: at MLFLOW_TRACKING_URI, else below the root."""
 
 import os
+import re
 from pathlib import Path
 from urllib.parse import unquote, urlsplit, urlunsplit
 
 
 def find_address(root: Path) -> str:
-    """Return the address of the registry, without the password that it may have been given with.
+    """Return the address of the registry, a server's without the password that it was given with.
 
     A password in the address would stand in every message and link that MLflow prints; MLflow
-    takes it from the environment as well, so it is moved there.
+    takes a server's from the environment as well, so it is moved there. A database's it takes from
+    the address alone: see `hide_password`.
     """
     given = os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{root / 'mlflow.db'}"
     parts = urlsplit(given)
@@ -20,6 +22,16 @@ def find_address(root: Path) -> str:
     bare = urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
     os.environ["MLFLOW_TRACKING_URI"] = bare
     return bare
+
+
+def hide_password(uri: str) -> str:
+    """Return an address as it may be shown and written down.
+
+    >>> hide_password("postgresql://me:secret@host/db")
+    'postgresql://me@host/db'
+    """
+    uri = re.sub(r"(://[^:/@]*):.*@", r"\1@", uri)
+    return re.sub(r"(?i)([?&]\w*(?:pass|pwd|secret|token|odbc)\w*=)[^&#]*", r"\1...", uri)
 
 
 def point_mlflow_to(uri: str) -> None:

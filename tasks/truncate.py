@@ -39,6 +39,9 @@ class TruncateConfig(Config):
     """Largest model accepted: its weights, without the tokenizer; not given, any will do."""
     max_bytes_per_vector: int | None = Field(default=None, ge=4)
     """Largest vector accepted in an index, at 4 bytes a number; not given, any will do."""
+    min_questions: int = Field(default=30, ge=1)
+    """Fewest questions that prove a loss small: with fewer the best is kept, whatever it costs.
+    People's decide from that many up, or where there are no more synthetic ones."""
     resamples: int = Field(default=10_000, ge=100)
     """Resampled means behind that interval."""
     seed: int = Field(default=0, ge=0)

@@ -111,12 +111,15 @@ def lowest_cosine(a: "np.ndarray", b: "np.ndarray") -> float:
         b: (texts, dimension).
 
     Returns:
-        The cosine, at most 1; 0 where vectors differ in length or are not finite.
+        The cosine, at most 1; 0 where vectors differ in length, are not finite, or one alone is
+        all zeros.
     """
     import numpy as np
 
     if a.shape != b.shape or not (np.isfinite(a).all() and np.isfinite(b).all()):
         return 0.0
     a, b = a.astype(np.float64), b.astype(np.float64)
-    cosines = (a * b).sum(axis=1) / (np.linalg.norm(a, axis=1) * np.linalg.norm(b, axis=1))
-    return float(min(cosines.min(), 1.0))
+    with np.errstate(divide="ignore", invalid="ignore"):  # zeros have no direction
+        cosines = (a * b).sum(axis=1) / (np.linalg.norm(a, axis=1) * np.linalg.norm(b, axis=1))
+    cosines[(a == b).all(axis=1)] = 1.0
+    return float(min(cosines.min(), 1.0)) if np.isfinite(cosines).all() else 0.0

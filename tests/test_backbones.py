@@ -77,7 +77,8 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Made]]:
             base = adopt(str(root / "bases" / name), root, config=CHANGES.get(name, AdoptConfig()))
             trained = train.fn(corpus, pairs, triplets, base, TRAIN)
             scores = evaluate.fn(trained, base, corpus, pairs, EvaluateConfig(resamples=100))
-            cut = truncate.fn(trained, scores, TruncateConfig(tolerance=0.99, resamples=100))
+            few = TruncateConfig(tolerance=0.99, min_questions=1, resamples=100)
+            cut = truncate.fn(trained, scores, few)
             chains[name] = base, trained, cut
     folders = {name: str(cut.path) for name, (*_, cut) in chains.items()}
     request = {"folders": folders, "texts": TEXTS, "vectors": f"{root}/vectors.npz"}

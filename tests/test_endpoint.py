@@ -15,7 +15,7 @@ from pydantic import ValidationError
 from tasks.asked_vectors import AskedVectors
 from tasks.contracts import BurnishError, Checkpoint, Corpus, Pairs
 from tasks.core.encoder import Encoder
-from tasks.endpoint import EmbeddingEndpointConfig, check_endpoint
+from tasks.endpoint import EmbeddingEndpointConfig, check_endpoint, identify_endpoint
 from tasks.evaluate import EvaluateConfig, evaluate
 
 KEY = "sk-very-secret-0123456789"
@@ -232,6 +232,16 @@ def test_it_is_a_row_beside_ours_and_its_address_is_nowhere(
     written = b"".join(path.read_bytes() for path in base.root.rglob("*") if path.is_file())
     assert KEY.encode() not in written
     assert f"127.0.0.1:{server.server_address[1]}".encode() not in written
+
+
+def test_another_server_is_another_argument(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = []
+    for address in ("http://127.0.0.1:9/v1", "http://127.0.0.1:9/v1/", "http://127.0.0.1:10/v1"):
+        monkeypatch.setenv("OPENAI_BASE_URL", address)
+        found.append(identify_endpoint(configure()))
+        assert identify_endpoint(EmbeddingEndpointConfig()) == ""
+    assert found[0] == found[1] != found[2]
+    assert "127" not in found[0]
 
 
 def test_one_that_cannot_be_reached_is_told_before_anything_is_embedded(

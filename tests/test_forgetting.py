@@ -42,6 +42,22 @@ def test_a_loss_that_may_be_more_than_allowed_refuses(tmp_path: Path) -> None:
     assert keep(tmp_path, rows, 0.5).is_champion
 
 
+def test_a_handful_of_questions_proves_no_knowledge(tmp_path: Path) -> None:
+    for questions, is_champion in ((5, False), (6, True)):
+        rows = [general(system, STRONG[:questions]) for system in ("tuned", "base")]
+        verdict = keep(tmp_path, rows, 0.05)
+        assert verdict.is_champion == is_champion
+        assert ("too few to tell (at least 6)" in verdict.reason) != is_champion
+
+
+def test_that_nothing_was_measured_is_told(tmp_path: Path) -> None:
+    rows = [row("tuned", STRONG), row("base", WEAK)]
+    verdict = keep(tmp_path, rows, 0.05)
+    assert verdict.is_champion
+    assert "What was forgotten was not measured" in verdict.reason
+    assert "not measured" not in keep(tmp_path, rows, None).reason
+
+
 def test_the_kept_cell_is_asked_what_it_forgot(tmp_path: Path) -> None:
     rows = [
         general("tuned", STRONG), general("tuned", STRONG * 0.2, pooling="cls"),

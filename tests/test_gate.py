@@ -106,6 +106,19 @@ def test_people_decide_where_they_asked(tmp_path: Path) -> None:
     assert decide(tmp_path, rows[2:]).is_champion
 
 
+def test_too_few_people_leave_it_to_the_synthetic_questions(tmp_path: Path) -> None:
+    made = [row("tuned", STRONG, origin="synthetic"), row("base", WEAK, origin="synthetic")]
+    for people, is_champion in ((5, True), (6, False)):
+        rows = [row("tuned", WEAK[:people]), row("base", STRONG[:people]), *made]
+        verdict = decide(tmp_path, rows)
+        assert verdict.is_champion == is_champion
+        assert ("People asked 5 only, of the 6" in verdict.reason) == is_champion
+    alone = decide(tmp_path, [row("tuned", STRONG[:5]), row("base", WEAK[:5])])
+    assert not alone.is_champion
+    assert "on 5 human test questions" in alone.reason
+    assert "People asked 5 only, of the 6" in alone.reason
+
+
 def test_without_test_questions_nothing_is_proven(tmp_path: Path) -> None:
     verdict = decide(tmp_path, [row("tuned", STRONG, split="dev"), row("base", WEAK, split="dev")])
     assert not verdict.is_champion

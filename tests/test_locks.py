@@ -1,5 +1,6 @@
 """Locks on a registry: of all who share it, and of what they do apart."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -23,4 +24,14 @@ def test_those_who_share_a_registry_wait_for_each_other(
         with hold(one, address, "upload"):  # nobody who rolls back waits for an upload
             pass
     with hold(two, address, "aliases"):
+        pass
+
+
+def test_a_user_without_a_name_may_hold_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("LOGNAME", "USER", "LNAME", "USERNAME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(os, "getuid", lambda: 1_234_567_890)  # as a container may be started
+    with hold(tmp_path, "http://127.0.0.1:9", "aliases"):
         pass

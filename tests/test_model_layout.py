@@ -12,6 +12,7 @@ import pytest
 
 from tasks.core.encoder import Encoder
 from tasks.model_files import load_encoder, save_encoder
+from tasks.model_layout import count_layers
 
 Make = Callable[..., Encoder]
 TEXTS = ["the ship sails on the dark sea", "", "gold mine"]
@@ -29,6 +30,13 @@ def change(file: Path, **values: Any) -> None:  # noqa: ANN401 - what JSON holds
     """Set values in a JSON file; None removes one."""
     content = json.loads(file.read_text()) | values
     file.write_text(json.dumps({name: v for name, v in content.items() if v is not None}))
+
+
+def test_layers_are_counted_before_a_model_is_loaded(
+    make_encoder: Make, architecture: str, tmp_path: Path
+) -> None:
+    save_encoder(make_encoder(architecture, layers=2), tmp_path)
+    assert count_layers(tmp_path) == 2
 
 
 @pytest.mark.parametrize(

@@ -46,3 +46,14 @@ def test_the_environment_names_every_package() -> None:
     assert environment["python"] == platform.python_version()
     assert environment["packages"]["mlflow"] == version("mlflow")
     assert environment["threads"] >= 1
+
+
+def test_a_package_without_a_name_is_left_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = describe_environment()
+    for name in ("half_removed", "nameless"):
+        (tmp_path / f"{name}-1.0.dist-info").mkdir()
+    (tmp_path / "nameless-1.0.dist-info" / "METADATA").write_text("Version: 1.0\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    assert describe_environment() == before

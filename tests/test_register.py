@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import mlflow
 import numpy as np
 import pytest
+from mlflow.utils import validation
 from safetensors.numpy import load_file, save_file
 
 from tasks.aliases import Aliases, promote, read_aliases, roll_back
@@ -20,8 +21,10 @@ from tasks.contracts import BurnishError, Checkpoint, Corpus, Pairs, Scores
 from tasks.core.encoder import Encoder
 from tasks.evaluate import EvaluateConfig, evaluate
 from tasks.model_files import save_encoder
+from tasks.publish import name_metric
 from tasks.register import RegisterConfig, register
 from tasks.registry import CANDIDATE, CHAMPION, CHECKPOINT_TAG, PROOF_TAG, Registry, read_proof
+from tasks.tracking import find_address, hide_password
 from tasks.verify import PROBES
 
 DRAW = np.random.default_rng(0)
@@ -65,7 +68,7 @@ def publish(
     cut: Checkpoint, scores: Scores, opponent_version: str = "", base: Checkpoint | None = None
 ) -> dict[str, Any]:
     """Register a checkpoint; return what is told of it."""
-    corpus, address = write_corpus(cut.root), Registry(cut.root, "burnish").uri
+    corpus, address = write_corpus(cut.root), Registry(cut.root, "burnish").shown
     done = register.fn(
         cut, cut, cut, base or cut, corpus, scores, None, opponent_version, address, LINEAGE,
         RegisterConfig(),
@@ -260,6 +263,37 @@ def test_killed_before_any_write_the_old_champion_stays_and_the_next_run_ends_it
     assert last.versions == last.proven == ["1", "2", "3", "4", "5"]
     runs = shared.client.search_runs([shared.experiment_id])
     assert {run.info.status for run in runs} == {"FINISHED", "KILLED"}  # none for ever running
+
+
+def test_an_endpoint_may_call_its_model_anything() -> None:
+    row = {"split": "test", "origin": "human", "metric": "ndcg@10"}
+    for system in ("../org//e5:large@v2", "e5 (größer), 8\nbits", "text-embedding-3.small"):
+        name = name_metric(row | {"system": system})
+        validation._validate_metric_name(name)
+        assert name.startswith("test_human_")
+    assert name == "test_human_text-embedding-3.small_ndcg_at_10"
+
+
+def test_a_databases_password_is_shown_nowhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # a database that MLflow does not know, which it says with the whole address
+    given = "nosql://me:secret@127.0.0.1:9/db"
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", given)
+    with pytest.raises(BurnishError, match="nosql://me@127.0.0.1:9/db") as raised:
+        Registry(tmp_path, "burnish")
+    assert "secret" not in str(raised.value)
+    assert find_address(tmp_path) == given  # as MLflow needs it
+    for address, shown in (
+        (
+            "postgresql+psycopg2://me:se/c@r:et@host:5/db?a=b",
+            "postgresql+psycopg2://me@host:5/db?a=b",
+        ),
+        ("mysql://host/db?user=me&password=secret&a=b", "mysql://host/db?user=me&password=...&a=b"),
+        ("sqlite:////home/a:b/c@d/mlflow.db", "sqlite:////home/a:b/c@d/mlflow.db"),
+        ("http://127.0.0.1:5000", "http://127.0.0.1:5000"),
+    ):
+        assert hide_password(address) == shown
 
 
 def test_a_registry_that_is_down_is_named_without_its_password(

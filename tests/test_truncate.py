@@ -151,6 +151,15 @@ def test_human_queries_come_before_synthetic_ones(checkpoint: Checkpoint) -> Non
     assert choose_layer_of(checkpoint, rows(LEVELS), human) == 1
 
 
+def test_a_few_human_queries_do_not_outweigh_many(checkpoint: Checkpoint) -> None:
+    few = rows({1: 0.8, 2: 0.8, 3: 0.8}, origin="human")
+    for row in few:
+        row["values"] = [0.8] * 29
+    assert choose_layer_of(checkpoint, rows(LEVELS), few) == 2
+    assert choose_layer_of(checkpoint, rows(LEVELS), few, min_questions=29) == 1
+    assert choose_layer_of(checkpoint, few) == 3  # alone they decide, but prove nothing
+
+
 @pytest.mark.parametrize(
     "other",
     [

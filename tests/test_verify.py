@@ -116,3 +116,6 @@ def test_lowest_cosine() -> None:
     assert lowest_cosine(a, np.array([[1.0, 0.0], [1.0, 1.0]])) == pytest.approx(0.5**0.5)
     assert lowest_cosine(a, np.ones((2, 3))) == 0
     assert lowest_cosine(a, np.array([[1.0, 0.0], [np.nan, 1.0]])) == 0
+    dead = a * [[1], [0]]  # its second vector is all zeros
+    assert lowest_cosine(a, dead) == lowest_cosine(dead, a) == 0
+    assert lowest_cosine(dead, dead) == 1

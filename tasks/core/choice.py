@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike
 from .prices import Cell, Measure, Preference, Price, UnaffordableError, find_nearest
 from .statistics import CONFIDENCE, RESAMPLES, bootstrap_means, paired_bootstrap
 
+MIN_QUERIES = 30  # fewer that happen to agree make an interval of no width
 ROUNDING = 1e-9  # a loss of exactly the tolerance is within it, whatever the last bit says
 
 
@@ -43,6 +44,8 @@ class Choice:
     allowed: float
     """The loss accepted, in units of the metric."""
     queries: int
+    min_queries: int
+    """With fewer nothing but the best is within tolerance."""
     confidence: float
     """Of the rows' intervals."""
     prefer: Preference
@@ -57,6 +60,7 @@ def choose_cell(
     tolerance: float,
     budget: Mapping[Measure, float] | None = None,
     prefer: Preference = "latency",
+    min_queries: int = MIN_QUERIES,
     resamples: int = RESAMPLES,
     seed: int = 0,
 ) -> Choice:
@@ -64,8 +68,9 @@ def choose_cell(
 
     A cell is within tolerance if the low end of the paired bootstrap interval of its difference to
     the best cell is at least `-tolerance * mean(best)`; so few or noisy queries cut less, never
-    more. The best itself always is. Where none of those keeps the budget, the best that keeps it is
-    chosen.
+    more. The best itself always is; nothing else is on fewer than `min_queries`, where the interval
+    says too much: one query has none. Where none of those keeps the budget, the best that keeps it
+    is chosen.
 
     The more ways of pooling and shortening are on offer, the likelier one of them looks good by
     luck: the interval's confidence is 95 % for one way and grows as Bonferroni's for more. Of cells
@@ -80,6 +85,7 @@ def choose_cell(
         budget: The most a cell may cost, by measure.
         prefer: What is cheap: to encode, to store the model, or to store vectors. The other two
             decide between equals.
+        min_queries: Fewest queries that prove a loss small.
         resamples: Number of resampled means behind an interval.
         seed: Seed of the resampling.
 
@@ -91,7 +97,7 @@ def choose_cell(
     >>> choice = choose_cell(
     ...     dict(zip(cells, ([0.2, 0.3], [0.49, 0.6], [0.5, 0.6]))),
     ...     {cell: Price(cell.layer, cell.layer, 32) for cell in cells},
-    ...     own_pooling="mean", tolerance=0.05)
+    ...     own_pooling="mean", tolerance=0.05, min_queries=2)
     >>> choice.chosen.cell.layer, choice.best.cell.layer
     (2, 3)
     """
@@ -99,7 +105,8 @@ def choose_cell(
     budget = budget or {}
     series = {cell: np.asarray(values[cell], dtype=np.float64) for cell in sorted(values)}
     means = {cell: float(array.mean()) for cell, array in series.items()}
-    policy = _Policy(prefer, own_pooling, series, resamples, seed)
+    queries = next(iter(series.values())).size
+    policy = _Policy(prefer, own_pooling, series, queries >= min_queries, resamples, seed)
     best = policy.find_best(means, prices)
     allowed = tolerance * means[best]
     ways = len({(cell.pooling, cell.dimension) for cell in series})
@@ -110,7 +117,7 @@ def choose_cell(
     )  # fmt: skip
     rows = []
     for (cell, mean), interval in zip(means.items(), intervals, strict=True):
-        is_within = interval.low >= -allowed - ROUNDING and means[best] > 0
+        is_within = policy.may_cut and interval.low >= -allowed - ROUNDING and means[best] > 0
         price = prices[cell]
         rows.append(
             CellRow(
@@ -126,7 +133,7 @@ def choose_cell(
     by_cell = {row.cell: row for row in rows}
     return Choice(
         chosen, by_cell[best], policy.take(rest) if rest else None, tuple(rows),
-        allowed, series[best].size, confidence, prefer,
+        allowed, queries, min_queries, confidence, prefer,
     )  # fmt: skip
 
 
@@ -134,18 +141,23 @@ class _Policy(NamedTuple):
     prefer: Preference
     own_pooling: str
     series: Mapping[Cell, np.ndarray]
+    may_cut: bool
     resamples: int
     seed: int
 
     def find_best(self, means: Mapping[Cell, float], prices: Mapping[Cell, Price]) -> Cell:
-        """Return the cell that scores best; the cheapest of those that score the same."""
-        if max(means.values()) > 0:
+        """Return the cell that scores best; of those that score the same the cheapest.
+
+        Where there is no ground to cut on, because nothing was found or next to nothing was asked,
+        it is the deepest.
+        """
+        if self.may_cut and max(means.values()) > 0:
             orders = {cell: prices[cell].order(self.prefer) for cell in means}
             return min(
                 means, key=lambda c: (-means[c], orders[c], c.pooling != self.own_pooling, c)
             )
-        # nothing was found anywhere: no ground to cut on
-        return max(means, key=lambda c: (c.layer, c.dimension, c.pooling == self.own_pooling, c))
+        own = self.own_pooling
+        return max(means, key=lambda c: (means[c], c.layer, c.dimension, c.pooling == own, c))
 
     def take(self, rows: Sequence[CellRow]) -> CellRow:
         """Return the cheapest row within tolerance; the best if none is."""

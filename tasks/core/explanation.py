@@ -114,7 +114,7 @@ def _tell_why(choice: Choice, cells: list[Cell]) -> str:
         f"{name} scores {chosen.value:.3f}, the best, {top}, {best.value:.3f} over {asked}: "
         f"a difference of {_tell_difference(choice, chosen)}"
     )
-    allowed = f"the {-choice.allowed:+.3f} allowed"
+    allowed = f"the {-choice.allowed:+.3f} allowed{_tell_few(choice)}"
     if chosen.is_within:
         return f"{beside}, within {allowed}{_tell_shares(chosen.price, best.price)}."
     return (
@@ -132,11 +132,20 @@ def _tell_cheaper(choice: Choice, cells: list[Cell]) -> str:
     cheaper = [row for row in cheaper if row.is_affordable]
     if not cheaper:
         return "and nothing cheaper keeps the budget"
+    if few := _tell_few(choice):
+        return f"and nothing cheaper is surely as good{few}"
     near = max(cheaper, key=lambda row: row.low)
     return (
         f"and nothing cheaper surely stays within the {-choice.allowed:+.3f} allowed: the nearest, "
         f"{name_cell(near.cell, cells)}, differs by {_tell_difference(choice, near)}"
     )
+
+
+def _tell_few(choice: Choice) -> str:
+    """Tell that there are too few queries to cut by, if so."""
+    if choice.queries >= choice.min_queries:
+        return ""
+    return f", as nothing but the best is on fewer than {choice.min_queries} queries"
 
 
 def _tell_shares(price: Price, best: Price) -> str:

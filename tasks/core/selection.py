@@ -1,5 +1,7 @@
-"""What is better: the gate's question."""
+"""What is better, and whose questions tell: the gate's question."""
 
+from collections.abc import Mapping
+from itertools import count
 from typing import NamedTuple
 
 import numpy as np
@@ -48,6 +50,30 @@ def beats(
         candidate, opponent, resamples=resamples, seed=seed, confidence=confidence
     )
     differing = np.count_nonzero(np.asarray(candidate) != np.asarray(opponent))
-    by_luck = 2 * 0.5**differing  # sign test, all of them in favour
-    is_beyond_chance = interval.low > 0 and by_luck <= 1 - confidence
+    is_beyond_chance = interval.low > 0 and differing >= count_needed(confidence)
     return Comparison(*interval, is_beyond_chance=bool(is_beyond_chance))
+
+
+def count_needed(confidence: float = CONFIDENCE) -> int:
+    """Return how many queries, all in favour, are more than luck by the sign test.
+
+    >>> count_needed(0.95), count_needed(0.99)
+    (6, 8)
+    """
+    return next(queries for queries in count(1) if 2 * 0.5**queries <= 1 - confidence)
+
+
+def choose_origin(questions: Mapping[str, int], least: int) -> str:
+    """Return whose questions decide: people's, but for fewer than `least` beside more made ones.
+
+    Args:
+        questions: How many there are, by origin: `human` and `synthetic`.
+        least: How many prove anything.
+
+    >>> choose_origin({"human": 30, "synthetic": 300}, 30)
+    'human'
+    >>> choose_origin({"human": 1, "synthetic": 300}, 30), choose_origin({"human": 1}, 30)
+    ('synthetic', 'human')
+    """
+    people, made = (questions.get(origin, 0) for origin in ("human", "synthetic"))
+    return "human" if people and people >= min(least, made) else "synthetic"

@@ -21,7 +21,7 @@ def price(cell: Cell) -> Price:
 
 
 def choose(values: Values, **settings: Any) -> Choice:  # noqa: ANN401
-    chosen_by = {"own_pooling": "mean", "tolerance": 0.05} | settings
+    chosen_by = {"own_pooling": "mean", "tolerance": 0.05, "min_queries": 1} | settings
     return choose_cell(values, {cell: price(cell) for cell in values}, **chosen_by)
 
 
@@ -95,6 +95,20 @@ def test_noise_keeps_the_layers_that_the_mean_alone_would_cut() -> None:
     assert layer_of({3: near, 6: best}) == 6
     many = {3: np.tile(near, 400), 6: np.tile(best, 400)}  # the same means, surely
     assert layer_of(many, resamples=500) == 3
+
+
+def test_a_handful_of_queries_cuts_nothing() -> None:
+    for queries in (1, 5, 29):  # that agree: the interval is a point
+        values = layers({3: np.full(queries, 0.99), 4: np.ones(queries), 6: np.ones(queries)})
+        choice = choose(values, min_queries=30)
+        assert choice.chosen.cell.layer == choice.best.cell.layer == 6
+        assert [row.is_within for row in choice.rows] == [False, False, True]
+        assert "nothing but the best is on fewer than 30 queries" in explain(choice, {})
+        limited = choose(values, min_queries=30, budget={"milliseconds": 2})
+        assert (limited.chosen.cell.layer, limited.chosen.is_within) == (4, False)
+        assert "on fewer than 30 queries" in explain(limited, {"milliseconds": 2})
+    enough = layers({3: np.full(30, 0.99), 4: np.ones(30), 6: np.ones(30)})
+    assert choose(enough, min_queries=30).chosen.cell.layer == 3
 
 
 def test_more_ways_on_offer_ask_for_surer_intervals() -> None:

@@ -69,7 +69,8 @@ def options(base: Path, documents: Path, questions: Path) -> list[str]:
     return [
         f"--base={base}", f"--sources={documents}", f"--questions={questions}",
         "--evaluate.resamples=200", "--evaluate.general=", "--truncate.resamples=200",
-        "--heal.epochs=2", "--train.passages-per-batch=8", "--train.precision=float32",
+        "--truncate.min-questions=1", "--heal.epochs=2", "--train.passages-per-batch=8",
+        "--train.precision=float32",
     ]  # fmt: skip
 
 
@@ -86,14 +87,16 @@ run(sys.argv[1:])
 """
 
 
-def run_child(arguments: list[str], killed_in: str = "") -> subprocess.CompletedProcess[str]:
+def run_child(
+    arguments: list[str], killed_in: str = "", folder: Path | None = None
+) -> subprocess.CompletedProcess[str]:
     """Run the command in a process of its own, which kills itself where `killed_in` is called."""
     from prefect.settings import PREFECT_API_URL
 
     environment = os.environ | {"PREFECT_API_URL": str(PREFECT_API_URL.value())}
     return subprocess.run(
         [sys.executable, "-c", CHILD, killed_in, *arguments],
-        env=environment, capture_output=True, text=True, check=False, timeout=300,
+        cwd=folder, env=environment, capture_output=True, text=True, check=False, timeout=300,
     )  # fmt: skip
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from flows.promote import open_registry
-from flows.reproduce import read_lineage, restore_settings, tell_changes
+from flows.reproduce import PAID, hand_down_paid, read_lineage, restore_settings, tell_changes
 from flows.retrain import describe_settings, seeded
 from flows.settings import RetrainConfig
 from tasks.contracts import BurnishError
@@ -26,6 +26,22 @@ def test_settings_are_restored_with_every_seed() -> None:
     assert restored == used
     assert seeded(restored) == used
     assert (restored.synthesize.seed, restored.train.seed) == (7, 3)
+
+
+def test_what_was_paid_for_is_taken_along_after_a_kill_too(tmp_path: Path) -> None:
+    root, folder = tmp_path / "root", tmp_path / "again"
+    for name in PAID:
+        (root / "memo" / name).mkdir(parents=True)
+        (root / "memo" / name / "part").write_text(f"all of {name}")
+    first, second, *_ = PAID
+    # a killed process left one memo whole, by now with more in it, and the half of another
+    (folder / "memo" / first).mkdir(parents=True)
+    (folder / "memo" / first / "part").write_text("more")
+    (folder / "memo" / f"{second}.unfinished").mkdir()
+    (folder / "memo" / f"{second}.unfinished" / "part").write_text("all")
+    hand_down_paid(root, folder)
+    found = {file.parent.name: file.read_text() for file in folder.rglob("part")}
+    assert found == {name: f"all of {name}" for name in PAID} | {first: "more"}
 
 
 def test_settings_of_other_code_are_named() -> None:
@@ -52,9 +68,10 @@ def test_a_version_is_made_again_and_compared(
 ) -> None:
     copied = shutil.copytree(documents, tmp_path / "documents")
     root = tmp_path / "root"
-    arguments = [*options, f"--sources={copied}", "--seed=5", f"--root={root}"]
+    # started elsewhere, with a name that means nothing here
+    arguments = [*options, "--sources=documents", "--seed=5", f"--root={root}"]
     arguments.remove(f"--sources={documents}")
-    first = run_child(["retrain", *arguments])
+    first = run_child(["retrain", *arguments], folder=tmp_path)
     assert first.returncode == 0, first.stderr[-3000:]
     again = run_child(["reproduce", "1", f"--root={root}"])
     assert again.returncode == 0, again.stderr[-3000:]

@@ -26,9 +26,13 @@ def test_a_gain_is_measured_on_dev_and_query_by_query(tmp_path: Path) -> None:
     before, after = write(tmp_path, hard), write(tmp_path, hard * 0.98 + 0.02)
     gain = measure_gain(before, after)
     assert gain.low > 0
-    assert gain.value == measure_gain(after, before).value * -1
+    assert gain.is_beyond_chance
+    assert gain.difference == measure_gain(after, before).difference * -1
     chance = measure_gain(before, write(tmp_path, np.clip(hard + draw.normal(0, 0.2, 100), 0, 1)))
     assert chance.low < 0 < chance.high
+    few = measure_gain(write(tmp_path, hard[:5]), write(tmp_path, hard[:5] + 0.5))
+    assert few.low > 0  # and yet five of five is luck
+    assert not few.is_beyond_chance
 
 
 def test_the_second_round_is_mined_by_the_tuned_model(tmp_path: Path, options: list[str]) -> None:
