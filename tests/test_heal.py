@@ -139,7 +139,10 @@ def test_of_a_passage_that_is_asked_about_often_some_queries_are_learnt(
 ) -> None:
     corpus, pairs = dataset
     (first, *others) = pairs.read().to_pylist()
-    often = [first | {"query": f"{first['query']} {number}"} for number in range(40)]
+    often = [
+        first | {"query_id": f"often{number}", "query": f"{first['query']} {number}"}
+        for number in range(40)
+    ]
     asked = Pairs.write(corpus.root, [*often, *others])
     lessons = read_lessons(whole, corpus, asked, FAST.model_copy(update={"queries_per_passage": 3}))
     counts = [sum(row["query"] == lessons.texts[one] for row in often for one in group)
