@@ -99,9 +99,7 @@ def test_what_the_teacher_did_not_score_is_not_learnt(
 
 
 def test_a_weight_without_a_teacher_is_refused() -> None:
-    with pytest.raises(
-        ValidationError, match="does nothing without teacher: set it to"
-    ):
+    with pytest.raises(ValidationError, match="does nothing without teacher: set it to"):
         TrainConfig(teacher_weight=0.5)
     assert TrainConfig(teacher="kl", teacher_weight=0.5).loss == "infonce"
 
