@@ -80,7 +80,7 @@ def tabulate(scores: Scores) -> list[str]:
         gain = paired_bootstrap(tuned["values"], base["values"]) if tuned else ()
         lines.append(
             f"| {layer} | {tell(by.get(('base', layer)))} | {tell(by.get(('plain', layer)))} "
-            f"| {tell(tuned)} | {tuned['value'] / whole['value'] if tuned else 0:.3f} "
+            f"| {tell(tuned)} | {f'{tuned['value'] / whole['value']:.3f}' if tuned else ''} "
             f"| {span(gain)} | {times[str(last)] / times[str(layer)]:.2f} |"
         )
     lines += [
