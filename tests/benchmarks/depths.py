@@ -77,10 +77,11 @@ def tabulate(scores: Scores) -> list[str]:
     ]  # fmt: skip
     for layer in range(1, last + 1):
         tuned = by.get(("tuned", layer))
+        share = f"{tuned['value'] / whole['value']:.3f}" if tuned else ""
         gain = paired_bootstrap(tuned["values"], base["values"]) if tuned else ()
         lines.append(
             f"| {layer} | {tell(by.get(('base', layer)))} | {tell(by.get(('plain', layer)))} "
-            f"| {tell(tuned)} | {f'{tuned['value'] / whole['value']:.3f}' if tuned else ''} "
+            f"| {tell(tuned)} | {share} "
             f"| {span(gain)} | {times[str(last)] / times[str(layer)]:.2f} |"
         )
     lines += [
