@@ -17,6 +17,7 @@ from tasks.model_layout import count_layers
 from tasks.register import register
 from tasks.registry import CHAMPION, Registry
 from tasks.sources import Listing
+from tasks.train import train
 from tasks.truncate import truncate
 
 
@@ -62,6 +63,9 @@ def make_model(base: Checkpoint, dataset: Dataset, settings: RetrainConfig) -> M
     corpus, pairs = dataset.corpus, dataset.pairs
     healing = settle(settings.heal)
     healed = [heal(checkpoint, corpus, pairs, depth, healing) for depth in depths]
+    if settings.heal.polishes:
+        polishing = settings.train.for_healed()
+        healed = [train(corpus, pairs, dataset.triplets, one, polishing) for one in healed]
     address = identify_endpoint(settings.evaluate.endpoint)
     scores = evaluate(checkpoint, base, corpus, pairs, settings.evaluate, general, healed, address)
     cut = truncate(checkpoint, scores, settings.truncate, healed)

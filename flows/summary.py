@@ -103,12 +103,19 @@ def tell_training(facts: dict[str, Any], healed: Sequence[dict[str, Any]]) -> st
         f"- **Trained** on {facts['queries']:,} queries in {facts['steps']:,} steps: "
         f"loss {facts['first_loss']:.3f} to {facts['last_loss']:.3f}."
     ]
-    lines += [
-        f"- **Healed** {one['layers']} layers, {', '.join(map(str, one['kept']))} of "
-        f"{facts['layers']}: taught {one['texts']:,} texts in {one['steps']:,} steps, loss "
-        f"{one['first_loss']:.3f} to {one['last_loss']:.3f}."
-        for one in healed
-    ]
+    for one in healed:
+        taught = one.get("healed", one)
+        told = (
+            f"- **Healed** {one['layers']} layers, {', '.join(map(str, one['kept']))} of "
+            f"{facts['layers']}: taught {taught['texts']:,} texts in {taught['steps']:,} steps, "
+            f"loss {taught['first_loss']:.3f} to {taught['last_loss']:.3f}."
+        )
+        if "healed" in one:
+            told += (
+                f" Trained on the queries in {one['steps']:,} steps: "
+                f"{one['first_loss']:.3f} to {one['last_loss']:.3f}."
+            )
+        lines.append(told)
     return "\n".join(lines)
 
 

@@ -39,6 +39,10 @@ class HealConfig(Config):
     """Times every text is seen by a model that lost half of the layers; one that lost fewer sees
     them less, in proportion. By default 4 on a GPU, and on a CPU the quarter that takes minutes;
     more brings small models nearer to the tuned one. 0 leaves layers out without teaching."""
+    polishes: bool = True
+    """Whether a healed model is then trained on the pairs as the tuned one was (`train`, without
+    `train.exits` and with a `train.blend` of 1), which brings it nearer for a fraction of the
+    time."""
     max_passages: int = Field(default=50_000, ge=1)
     """Most passages that are learnt from, drawn from those that may be trained on."""
     sentences_per_passage: int = Field(default=3, ge=0)
@@ -146,15 +150,17 @@ def heal(
 
 
 def settle(config: HealConfig) -> HealConfig:
-    """Fill in the epochs that this machine makes by default, for whoever names its results.
+    """Return what names the results of healing on this machine.
 
-    What a processor made in minutes is not what a GPU would have made.
+    The epochs that it makes by default are filled in, since what a processor made in minutes is not
+    what a GPU would have made; what becomes of a healed model later is left out.
     """
-    if config.epochs is not None:
-        return config
-    import torch
+    epochs = config.epochs
+    if epochs is None:
+        import torch
 
-    return config.model_copy(update={"epochs": EPOCHS[torch.cuda.is_available()]})
+        epochs = EPOCHS[torch.cuda.is_available()]
+    return config.model_copy(update={"epochs": epochs, "polishes": True})
 
 
 def resolve_depths(depths: tuple[int, ...] | None, layers: int) -> tuple[int, ...]:

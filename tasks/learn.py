@@ -68,6 +68,8 @@ def learn(
     )  # fmt: skip
     facts |= {"exits": list(exits), "layers": encoder.layers, "queries": len(queries)}
     facts |= {"passages": len(by_passage)}
+    if "kept" in base.facts:  # layers were left out, and the rest was healed
+        facts |= {"kept": base.facts["kept"], "healed": base.facts}
     return encoder, facts | {"dimensions": list(dimensions), "loss": config.loss}
 
 

@@ -118,6 +118,15 @@ class TrainConfig(Config):
                 )
         return self
 
+    def for_healed(self) -> Self:
+        """Return how a healed model is polished: all the way, and at its last layer alone.
+
+        Healing gives it the tuned model's space, by and large; where it ranks unlike the tuned
+        model, it is to change, so nothing of what it was is blended in.
+        """
+        exits = {name: _default(name) for name in ("exits", "exit_weight", "distillation_weight")}
+        return self.model_copy(update={"blend": 1.0} | exits)
+
 
 def _default(name: str) -> object:
     return TrainConfig.model_fields[name].default

@@ -21,7 +21,7 @@ from tasks.adopt import adopt
 from tasks.contracts import Scores
 from tasks.core.statistics import paired_bootstrap
 from tasks.evaluate import EvaluateConfig, evaluate
-from tasks.heal import HealConfig, heal, resolve_depths
+from tasks.heal import HealConfig, heal, resolve_depths, settle
 from tasks.ingest import IngestConfig, ingest
 from tasks.mine import MineConfig, mine
 from tasks.report import pick
@@ -59,7 +59,10 @@ def run(data: str, root: Path, settings: dict[str, dict[str, Any]], *, labels: b
     tuned = train.fn(corpus, pairs, triplets, base, training)
     healing = HealConfig.model_validate(settings.get("heal", {}))
     depths = resolve_depths(healing.depths, tuned.facts["layers"])
-    healed = [heal.fn(tuned, corpus, pairs, depth, healing) for depth in depths]
+    healed = [heal.fn(tuned, corpus, pairs, depth, settle(healing)) for depth in depths]
+    if healing.polishes:
+        polishing = training.for_healed()
+        healed = [train.fn(corpus, pairs, triplets, one, polishing) for one in healed]
     config = EvaluateConfig.model_validate(settings.get("evaluate", {}))
     return evaluate.fn(tuned, base, corpus, pairs, config, None, healed)
 
