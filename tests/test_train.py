@@ -17,6 +17,7 @@ from tasks.core.encoder import Encoder
 from tasks.core.text import compose
 from tasks.core.training import Schedule
 from tasks.examples import read_examples
+from tasks.heal import HealConfig, heal
 from tasks.learn import resolve_dimensions, resolve_exits
 from tasks.model_files import load_encoder
 from tasks.tables import read_passages
@@ -190,6 +191,25 @@ def test_too_few_passages_are_an_error(dataset: Dataset, checkpoint: Checkpoint)
     one = Triplets.write(corpus.root, triplets.read().slice(0, 1))
     with pytest.raises(BurnishError, match="Only 1 passages of the train split have a query"):
         train.fn(corpus, pairs, one, checkpoint, FAST)
+
+
+def test_a_healed_model_is_trained_at_its_last_layer_all_the_way(
+    dataset: Dataset, checkpoint: Checkpoint
+) -> None:
+    corpus, pairs, _ = dataset
+    healing = HealConfig(epochs=1, precision="float32")
+    healed = heal.fn(checkpoint, corpus, pairs, 2, healing)
+    config = FAST.model_copy(update={"blend": 0.5, "exit_weight": 0.7}).for_healed()
+    assert config == FAST.model_copy(update={"blend": 1.0, "exits": ()})
+
+    trained = train.fn(*dataset, healed, config)
+
+    assert trained.facts["exits"] == [2]
+    assert trained.facts["kept"] == healed.facts["kept"] == [1, 3]
+    assert trained.facts["healed"] == healed.facts
+    before, after = load_encoder(healed.path), load_encoder(trained.path)
+    assert after.layers == 2
+    assert accuracy(after, dataset, 2) > accuracy(before, dataset, 2) + 0.3
 
 
 def test_an_exit_that_is_no_layer_is_an_error() -> None:
