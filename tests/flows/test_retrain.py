@@ -49,9 +49,8 @@ def test_documents_become_a_registered_model(
     assert states(first.stderr) == dict.fromkeys(STAGES, "Completed")
     trained = re.findall(r"Task run 'train-\w+' - Finished in state Completed", first.stderr)
     assert len(trained) == 2  # the whole model, and what is left of it once healed
-    for told in ("60 documents", "1 no text", "not UTF-8", "Hard negatives", "Trained on the queries",
-                 "Kept:", "version 1",
-                 "load_model("):  # fmt: skip
+    for told in ("60 documents", "1 no text", "not UTF-8", "Hard negatives",
+                 "Trained on the queries", "Kept:", "version 1", "load_model("):  # fmt: skip
         assert told in " ".join(first.stdout.split()), told
 
 
