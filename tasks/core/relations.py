@@ -6,8 +6,8 @@ import torch
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
-# Of queries and documents; 1 MiB per matrix of scores, of which a loss holds about ten.
-PAIRS_AT_ONCE = 1 << 18
+# Of queries and documents; 4 MiB per matrix of scores, of which a loss holds about ten.
+PAIRS_AT_ONCE = 1 << 20
 
 # Of (rows, columns, *matrices), for each row: its loss times its weight, and its weight.
 RowLoss = Callable[..., tuple[Tensor, Tensor]]
