@@ -14,11 +14,16 @@ from pydantic_settings import (
     get_subcommand,
 )
 
+from deployments.register import DeployConfig, deploy
+from deployments.up import UpConfig, up
+from flows.evaluate import ScoreConfig, evaluate
+from flows.ingest import ReadConfig, ingest
 from flows.promote import PromoteConfig, RollbackConfig, promote_version, roll_back_version
 from flows.reproduce import ReproduceConfig, reproduce
 from flows.retrain import retrain
 from flows.search import SearchConfig, search
 from flows.settings import RetrainConfig
+from flows.watch import WatchConfig, watch
 from tasks.contracts import BurnishError
 
 NAMES = ("--sources", "--clicks")  # options whose values are names, in which a comma is a comma
@@ -35,6 +40,16 @@ class Burnish(BaseSettings):
 
     retrain: CliSubCommand[RetrainConfig]
     """Documents in, registered model out. With no options: Python's own documentation."""
+    up: CliSubCommand[UpConfig]
+    """Start all that a team leaves running: Prefect, MLflow, the deployments, their workers."""
+    watch: CliSubCommand[WatchConfig]
+    """Notice new documents, and start a run for them."""
+    deploy: CliSubCommand[DeployConfig]
+    """Register the deployments with a Prefect server that runs already."""
+    ingest: CliSubCommand[ReadConfig]
+    """Read the documents as they are now; train nothing."""
+    evaluate: CliSubCommand[ScoreConfig]
+    """Score the champion on the documents as they are now; train nothing."""
     search: CliSubCommand[SearchConfig]
     """Search the last corpus with the champion."""
     promote: CliSubCommand[PromoteConfig]
@@ -47,6 +62,11 @@ class Burnish(BaseSettings):
 
 RUNS: dict[type[BaseModel], Callable[[Any], object]] = {
     RetrainConfig: retrain,
+    UpConfig: up,
+    WatchConfig: watch,
+    DeployConfig: deploy,
+    ReadConfig: ingest,
+    ScoreConfig: evaluate,
     SearchConfig: search,
     PromoteConfig: promote_version,
     RollbackConfig: roll_back_version,

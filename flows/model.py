@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 from prefect import flow
 
+from flows.announce import announce_move
 from flows.dataset import Dataset
 from flows.rounds import train_in_rounds
 from flows.settings import RetrainConfig
@@ -112,7 +113,7 @@ def build_model(
     checkpoint, scores, cut = made.checkpoint, made.scores, made.cut
     corpus, pairs = made.dataset.corpus, made.dataset.pairs
     registry = Registry(cut.root, settings.registry.name)
-    rival = registry.find_opponent(cut.fingerprint)
+    before, rival = registry.find_number(CHAMPION), registry.find_opponent(cut.fingerprint)
     opponent, rival_version = None, ""
     if rival is not None:
         pulled = registry.pull(rival)
@@ -126,5 +127,7 @@ def build_model(
     if known is None or str(known.version) != registration.facts["version"]:
         # remembered from before, but gone from the registry since
         registration = register.with_options(refresh_cache=True)(*inputs)
-    champion = registry.find(CHAMPION)
-    return Model(*made, opponent, registration, str(champion.version) if champion else "")
+    champion = registry.find_number(CHAMPION)
+    if champion == registration.facts["version"]:
+        announce_move(registry.name, before, champion, registration.facts["reason"])
+    return Model(*made, opponent, registration, champion)

@@ -3,6 +3,7 @@
 import logging
 from typing import TYPE_CHECKING
 
+from flows.artifacts import show_markdown
 from tasks.draw import Page
 
 if TYPE_CHECKING:
@@ -15,9 +16,7 @@ KEY = "dataset"  # of the artifact: the pages of all runs are one history
 
 def show_page(page: Page) -> None:
     """Show the page with the flow run, while the model is still being trained."""
-    from prefect.artifacts import create_markdown_artifact
-
-    create_markdown_artifact(page.markdown, key=KEY, description="The dataset of this run")
+    show_markdown(KEY, page.markdown, "The dataset of this run")
     logger.info("the dataset to look at: %s", page.html)
 
 

@@ -2,9 +2,12 @@
 
 from pathlib import Path
 
+from prefect import flow
 from pydantic import Field
 from pydantic_settings import CliPositionalArg
 
+from flows.announce import announce_move
+from flows.outcome import tell_crash, tell_failure
 from tasks.aliases import Aliases, promote, read_aliases, roll_back
 from tasks.config import Config
 from tasks.contracts import BurnishError
@@ -43,6 +46,7 @@ def promote_version(config: PromoteConfig) -> None:
     with registry.answering():
         before = read_aliases(registry)
         after = promote(registry, config.version)
+    announce_move(registry.name, before.champion, after.champion, "A person promoted it.")
     _tell(registry, before, after)
 
 
@@ -56,7 +60,20 @@ def roll_back_version(config: RollbackConfig) -> None:
     with registry.answering():
         before = read_aliases(registry)
         after = roll_back(registry)
+    announce_move(registry.name, before.champion, after.champion, "A person rolled back to it.")
     _tell(registry, before, after)
+
+
+@flow(name="promote", persist_result=False, on_failure=[tell_failure], on_crashed=[tell_crash])
+def promote_in_prefect(config: PromoteConfig) -> None:
+    """Make a proven version the champion; the one it replaces becomes `previous`."""
+    promote_version(config)
+
+
+@flow(name="rollback", persist_result=False, on_failure=[tell_failure], on_crashed=[tell_crash])
+def roll_back_in_prefect(config: RollbackConfig) -> None:
+    """Make the previous champion champion again; no run promotes the one that goes."""
+    roll_back_version(config)
 
 
 def open_registry(root: Path, name: str) -> Registry:

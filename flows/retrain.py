@@ -2,40 +2,59 @@
 
 import json
 import sys
-from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from prefect import flow
 
 from flows.dataset import build_dataset
+from flows.links import find_links, tag_flow_run
 from flows.model import Model, build_model
+from flows.needed import is_training_needed
+from flows.outcome import name_outcome, name_run, tell_crash, tell_failure
 from flows.page import attach_page, show_page
-from flows.settings import RetrainConfig
+from flows.settings import DocumentsConfig, RetrainConfig
+from flows.state import Sight, point_to_corpus, remember_training
 from flows.summary import summarize
 from tasks.adopt import adopt
 from tasks.config import Config
-from tasks.contracts import Checkpoint, writable
+from tasks.contracts import Checkpoint, fingerprint
 from tasks.draw import draw
+from tasks.janitor import end_dead_runs
 from tasks.registry import Registry
-from tasks.sources import Listing, list_sources
+from tasks.sources import Listing, hash_sources, list_sources
 
 
-@flow(name="retrain", persist_result=False)
-def retrain(config: RetrainConfig) -> Model:
-    """Build a dataset from documents, then a model from the dataset, and publish it."""
+@flow(name="retrain", persist_result=False, on_failure=[tell_failure], on_crashed=[tell_crash])
+def retrain(config: RetrainConfig, when: Literal["always", "needed"] = "always") -> Model | None:
+    """Build a dataset from documents, then a model from the dataset, and publish it.
+
+    Args:
+        config: Settings.
+        when: Train always, or only when the policy finds that enough changed since the last time;
+            new documents start runs that train only when needed.
+    """
     root = config.root.expanduser().resolve()
-    Registry(root, config.registry.name)  # that it does not answer is better told now than at last
-    base, listing, stages = take_in(config)
+    registry = Registry(root, config.registry.name)  # better told now than at last if it is down
+    end_dead_runs(registry)
+    seen = look(config)  # before the documents are read: what comes meanwhile is for the next run
+    inputs = take_in(config)
+    if when == "needed" and not is_training_needed(inputs, seen):
+        return None
+    base, listing, stages = inputs
     dataset = build_dataset(base, listing, stages)
-    point_to_corpus(root, dataset.corpus.fingerprint)
+    point_to_corpus(root, dataset.corpus.fingerprint, seen)
     page = draw(*dataset)  # to be read while the model is trained
     show_page(page)
     model = build_model(base, dataset, stages, describe_settings(stages))
     if model.dataset.triplets.fingerprint != dataset.triplets.fingerprint:
         page = draw(*model.dataset)
         show_page(page)
-    attach_page(page, Registry(root, config.registry.name), model.registration.facts["run_id"])
-    summarize(base, model.dataset, model)
+    facts = model.registration.facts
+    attach_page(page, registry, facts["run_id"])
+    tag_flow_run(registry, facts)
+    summarize(base, model.dataset, model, find_links(registry, facts))
+    remember_training(root, model.dataset.corpus, model.dataset.pairs)
+    name_run(name_outcome(facts, model.champion))
     return model
 
 
@@ -58,7 +77,17 @@ def take_in(config: RetrainConfig) -> Inputs:
     return Inputs(adopt(config.base, root, config=config.adopt), listing, seeded(config))
 
 
-def choose_questions(config: RetrainConfig) -> str:
+def look(config: DocumentsConfig) -> Sight:
+    """Return what is behind the sources as they are now, to see whether any of it changes."""
+    questions, root = choose_questions(config), config.root.expanduser().resolve()
+    found = hash_sources(
+        config.sources, questions, config.clicks, root, max_file_bytes=config.max_file_bytes
+    )
+    named = json.dumps([sorted(config.sources), questions, sorted(config.clicks)])
+    return Sight(fingerprint(named), found)
+
+
+def choose_questions(config: DocumentsConfig) -> str:
     """Return the folder of judged questions: the one named, or what belongs to the sources."""
     if config.questions is not None:
         return config.questions
@@ -89,13 +118,6 @@ def describe_settings(config: RetrainConfig) -> dict[str, Any]:
         else:
             settings[name] = value
     return settings
-
-
-def point_to_corpus(root: Path, fingerprint: str) -> None:
-    """Remember which corpus is the last one, for the search."""
-    with writable(root):
-        (root / "last.json.part").write_text(json.dumps({"corpus": fingerprint}))
-        (root / "last.json.part").replace(root / "last.json")
 
 
 def main() -> None:

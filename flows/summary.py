@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from flows.dataset import Dataset
+from flows.links import Links
+from flows.model_page import read_rows, show_model
 from flows.standings import tell_choice, tell_scores
 from tasks.contracts import Checkpoint
 from tasks.front import draw_front
@@ -19,16 +21,15 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+SVG_BYTES = 150_000
 
-def summarize(base: Checkpoint, dataset: Dataset, model: "Model") -> str:
+
+def summarize(base: Checkpoint, dataset: Dataset, model: "Model", links: Links) -> str:
     """Show what happened, what it gained, and what to do next; return the text (Markdown)."""
-    from prefect.artifacts import create_markdown_artifact
     from rich.console import Console
     from rich.markdown import Markdown
 
-    rows = model.scores.read().to_pylist()
-    if model.opponent is not None:
-        rows += model.opponent.read().to_pylist()
+    rows = read_rows(model)
     text = "\n\n".join(
         [
             "# What happened",
@@ -41,8 +42,7 @@ def summarize(base: Checkpoint, dataset: Dataset, model: "Model") -> str:
         ]
     )
     Console(width=100).print(Markdown(text))
-    shown = "\n\n".join([text, *picture(rows, model.cut.facts)])
-    create_markdown_artifact(shown, key="retrain-summary")
+    show_model(text, picture(rows, model.cut.facts), model, links)
     return text
 
 
@@ -62,13 +62,19 @@ def picture(rows: list[Row], facts: Mapping[str, Any]) -> list[str]:
 
 
 def _encode(figure: "Figure") -> str:
-    """Return a picture as an address that holds it; the same for the same picture."""
+    """Return a picture as an address that holds it; the same for the same picture.
+
+    One of so many lines that they are a large file is held as pixels.
+    """
     import matplotlib as mpl
 
-    target = io.BytesIO()
+    target, kind = io.BytesIO(), "svg+xml"
     with mpl.rc_context({"svg.hashsalt": "burnish"}):
         figure.savefig(target, format="svg", metadata={"Date": None, "Creator": None})
-    return f"data:image/svg+xml;base64,{base64.b64encode(target.getvalue()).decode()}"
+    if target.tell() > SVG_BYTES:
+        target, kind = io.BytesIO(), "png"
+        figure.savefig(target, format="png", metadata={"Software": None})
+    return f"data:image/{kind};base64,{base64.b64encode(target.getvalue()).decode()}"
 
 
 def tell_documents(dataset: Dataset) -> str:
@@ -85,8 +91,7 @@ def tell_documents(dataset: Dataset) -> str:
         if triplets[name]
     )
     lines = [
-        f"- **Read** {corpus['documents']:,} documents: {corpus['passages']:,} passages, "
-        f"{corpus['words']:,} words. Set aside: {_list(corpus['reasons'])}.",
+        tell_corpus(corpus),
         f"- **Queries**: {_tell_queries(pairs['queries'])}. The generated ones are "
         f"{_list(pairs['kinds'])}; {pairs['hidden']:,} have what they were made from hidden in "
         f"training. Set aside: {_list(pairs['set_aside'])}.",
@@ -95,6 +100,14 @@ def tell_documents(dataset: Dataset) -> str:
         f"{_tell_planted(triplets)}",
     ]
     return "\n".join(lines)
+
+
+def tell_corpus(facts: Mapping[str, Any]) -> str:
+    """Tell what was read and set aside."""
+    return (
+        f"- **Read** {facts['documents']:,} documents: {facts['passages']:,} passages, "
+        f"{facts['words']:,} words. Set aside: {_list(facts['reasons'])}."
+    )
 
 
 def tell_training(facts: dict[str, Any], healed: Sequence[dict[str, Any]]) -> str:
@@ -130,13 +143,22 @@ def tell_registration(model: "Model") -> str:
     name = f"{facts['name']}@champion" if is_champion else f"{facts['name']}/{facts['version']}"
     return (
         f"## Registered: version {facts['version']} of {facts['name']}\n\n"
-        f"It {moved}. {facts['reason']}\n\nPull it:\n\n"
+        f"It {moved}. {tell_reason(facts['reason'])}\n\nPull it:\n\n"
         f"```python\nimport mlflow\n{where}"
         f'model = mlflow.sentence_transformers.load_model("models:/{name}")\n'
         "```\n\n"
         'Search with it: `burnish search "how do I read a file line by line"`. '
         "Every score is in the run's table and picture: `mlflow ui` with the same address."
     )
+
+
+def tell_reason(reason: str) -> str:
+    """Return the gate's reason without the decision that it begins with.
+
+    >>> tell_reason("Not the champion: 90.0 MB is above the 50 MB allowed.")
+    '90.0 MB is above the 50 MB allowed.'
+    """
+    return reason.removeprefix("Not the champion: ").removeprefix("Champion: ")
 
 
 def _tell_queries(queries: dict[str, dict[str, int]]) -> str:

@@ -11,6 +11,10 @@ def _in_declared_order(schema: dict[str, Any]) -> None:
         field["position"] = position
 
 
+def _without_suffix(kind: type) -> str:
+    return kind.__name__.removesuffix("Config")  # the heading of its fields in Prefect's form
+
+
 class Config(BaseModel):
     """Settings of one stage: the command line's options and the Prefect form are made from it.
 
@@ -23,4 +27,5 @@ class Config(BaseModel):
         use_attribute_docstrings=True,
         validate_default=True,
         json_schema_extra=_in_declared_order,
+        model_title_generator=_without_suffix,
     )

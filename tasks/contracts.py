@@ -298,7 +298,7 @@ def writable(root: Path) -> Iterator[None]:
             raise full from error
         raise
     except OSError as error:
-        if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+        if error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}:
             raise full from error
         is_refused = error.errno in {errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR}
         # where no folder can be made (/proc), it is "not found", the root itself or above

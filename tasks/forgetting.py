@@ -9,6 +9,8 @@ from .core.selection import count_needed
 from .core.statistics import paired_bootstrap
 from .gate import Verdict
 
+CHECK = "forgotten of what it knew"
+
 
 def keep_knowledge(
     verdict: Verdict,
@@ -37,9 +39,10 @@ def keep_knowledge(
     rows = scores.read().to_pylist()
     rows = [row for row in rows if (row["origin"], row["metric"]) == (GENERAL, "ndcg@10")]
     if max_forgotten is None:
-        return verdict
+        return verdict.note(CHECK, True, "any loss is allowed")
     if not rows:
-        told = "What was forgotten was not measured: there is no general set."
+        told = "What it has forgotten of other subjects is not known: no --evaluate.general is set."
+        verdict = verdict.note(CHECK, True, "not measured: there is no general set")
         return verdict._replace(reason=f"{verdict.reason} {told}")
     cell = {name: kept[name] for name in ("layer", "pooling", "dimension") if kept.get(name)}
     candidate = next(
@@ -55,9 +58,10 @@ def keep_knowledge(
     if len(base["values"]) < least:
         told += f", too few to tell (at least {least})"
     elif found.low >= -max_forgotten * base["value"] - ROUNDING:
+        verdict = verdict.note(CHECK, True, told)
         return verdict._replace(reason=f"{verdict.reason} Forgotten: {told}, as allowed.")
     reason = (
         f"Not the champion: it may have forgotten more than the {100 * max_forgotten:g} % allowed: "
         f"{told}. But for that: {verdict.reason}"
     )
-    return verdict._replace(is_champion=False, reason=reason)
+    return verdict.note(CHECK, False, told)._replace(is_champion=False, reason=reason)

@@ -8,12 +8,25 @@ from .contracts import GENERAL, BurnishError, Scores
 from .core.selection import beats, choose_origin, count_needed
 
 
+class Check(NamedTuple):
+    """One thing the gate looks at, whether it was found well, and what was found."""
+
+    name: str
+    is_passed: bool
+    found: str
+
+
 class Verdict(NamedTuple):
     """The gate's decision, its reason for a person to read, and the comparisons behind it."""
 
     is_champion: bool
     reason: str
     comparisons: list[dict[str, Any]]
+    checks: tuple[Check, ...] = ()
+
+    def note(self, name: str, is_passed: bool, found: str) -> "Verdict":
+        """Return the verdict with one more thing that was looked at."""
+        return self._replace(checks=(*self.checks, Check(name, is_passed, found)))
 
 
 def judge(
@@ -49,7 +62,8 @@ def judge(
     """
     rows = _read(scores, metric)
     if not rows:
-        return Verdict(False, "There is no test question, so nothing is proven.", [])
+        reason = "There is no test question, so nothing is proven."
+        return Verdict(False, reason, []).note("test questions", False, "there is none")
     questions = {row["origin"]: len(row["values"]) for row in rows}
     least = count_needed(confidence)
     origin = choose_origin(questions, least)
@@ -67,7 +81,11 @@ def judge(
     reason = _reason(comparisons, is_champion, metric, origin, len(candidate["values"]))
     if (people := questions.get("human", least)) < least:
         reason += f" People asked {people} only, of the {least} at least that prove anything."
-    return Verdict(is_champion, reason, comparisons)
+    checks = (
+        Check(f"better than the {row['opponent']}", row["is_beyond_chance"], _tell(row))
+        for row in comparisons
+    )
+    return Verdict(is_champion, reason, comparisons, tuple(checks))
 
 
 def keep_budget(
@@ -92,10 +110,17 @@ def keep_budget(
     'Not the champion: 90.0 MB is above the 50 MB allowed. But for that: Champion: better.'
     """
     faults = []
-    if max_megabytes is not None and megabytes > max_megabytes:
-        faults.append(f"{megabytes:.1f} MB is above the {max_megabytes:g} MB allowed")
-    if min_speedup is not None and speedup < min_speedup:
-        faults.append(f"{speedup:.2f} times the base's speed is below the {min_speedup:g} wanted")
+    is_small = max_megabytes is None or megabytes <= max_megabytes
+    is_fast = min_speedup is None or speedup >= min_speedup
+    size, speed = f"{megabytes:.1f} MB", f"{speedup:.2f} times the base's speed"
+    if not is_small:
+        faults.append(f"{size} is above the {max_megabytes:g} MB allowed")
+    if not is_fast:
+        faults.append(f"{speed} is below the {min_speedup:g} wanted")
+    most = "any is allowed" if max_megabytes is None else f"at most {max_megabytes:g} MB"
+    least = "any is allowed" if min_speedup is None else f"at least {min_speedup:g} times"
+    verdict = verdict.note("size", is_small, f"{size}; {most}")
+    verdict = verdict.note("speed", is_fast, f"{speed}; {least}")
     if not faults:
         return verdict
     reason = f"Not the champion: {' and '.join(faults)}. But for that: {verdict.reason}"
@@ -140,11 +165,14 @@ def _find_best(rows: list[dict[str, Any]]) -> dict[str, Any]:
 def _reason(
     comparisons: list[dict[str, Any]], is_champion: bool, metric: str, origin: str, queries: int
 ) -> str:
-    parts = [
+    parts = "; ".join(map(_tell, comparisons))
+    told = f"{metric} on {queries} {origin} test questions: {parts}."
+    return f"{'Champion' if is_champion else 'Not the champion'}: {told}"
+
+
+def _tell(row: dict[str, Any]) -> str:
+    return (
         f"{row['difference']:+.3f} against the {row['opponent']}'s {row['value']:.3f} "
         f"({row['low']:+.3f} to {row['high']:+.3f}, "
         f"{'beyond chance' if row['is_beyond_chance'] else 'may be chance'})"
-        for row in comparisons
-    ]
-    told = f"{metric} on {queries} {origin} test questions: {'; '.join(parts)}."
-    return f"{'Champion' if is_champion else 'Not the champion'}: {told}"
+    )

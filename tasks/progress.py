@@ -14,8 +14,8 @@ LOG_SECONDS = 10  # often enough to see that it lives, rare enough to read
 def progress(what: str, total: int, unit: str = "items") -> Iterator[Callable[[int], None]]:
     """Report how far `what` is: yields a function to be told how many `unit` were done.
 
-    A line is logged at most every few seconds, with the time left; in a Prefect task a progress
-    artifact moves with it.
+    A line is logged at most every few seconds, with the time left; in a Prefect run a progress
+    artifact moves with it. What takes less than that is not shown.
     """
     started = reported = time.monotonic()
     done = 0
@@ -42,22 +42,28 @@ def progress(what: str, total: int, unit: str = "items") -> Iterator[Callable[[i
         artifact.move(share)
 
     yield advance
-    artifact.move(1.0)
+    artifact.end()
 
 
 class _Artifact:
-    """A progress artifact that is there only inside a Prefect task, and never in the way."""
+    """A progress artifact that is there only inside a Prefect run, and never in the way."""
 
     def __init__(self, what: str) -> None:
         self._what = what
         self._id: object | None = None
         self._works = True
 
+    def end(self) -> None:
+        """Tell that it is done, where it took long enough to be shown at all."""
+        if self._id is not None:
+            self.move(1.0)
+
     def move(self, share: float) -> None:
         from prefect.artifacts import create_progress_artifact, update_progress_artifact
-        from prefect.context import TaskRunContext
+        from prefect.context import FlowRunContext, TaskRunContext
 
-        if TaskRunContext.get() is None or not self._works:
+        is_within = TaskRunContext.get() is not None or FlowRunContext.get() is not None
+        if not is_within or not self._works:
             return
         try:
             if self._id is None:

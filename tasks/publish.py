@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .cells import find_cell
 from .contracts import BurnishError, Checkpoint, fingerprint_folder
+from .janitor import PROCESS_TAG, describe_process
 from .model_card import Card
 from .registry import CHECKPOINT_TAG, MODEL_FOLDER, PROOF_TAG, Registry, read_proof
 
@@ -56,7 +57,7 @@ def publish(
         with mlflow.start_run(
             experiment_id=registry.experiment_id,
             run_name=f"{registry.name}-{cut.fingerprint[:8]}",
-            tags=tags,
+            tags=tags | {PROCESS_TAG: describe_process()},
             log_system_metrics=False,
         ) as run:
             uri = _log(cut, rows, measures, lineage, tags, card)

@@ -122,14 +122,14 @@ def register(
         "champion_moved": verdict.is_champion,
         "reason": verdict.reason,
         "comparisons": verdict.comparisons,
+        "checks": [check._asdict() for check in verdict.checks],
+        "opponent": opponent_version,
         "cosine_from_registry": proof.cosine,
         "speed": speed._asdict(),
     }
     logger.info("version %s of %s: %s", version.version, config.name, verdict.reason)
     return Registration.commit(
-        cut.root,
-        lambda folder: _write(folder / "registration.json", content),
-        facts,
+        cut.root, lambda folder: _write(folder / "registration.json", content), facts
     )
 
 
@@ -180,7 +180,8 @@ def _point(
             reason = (f"version {number} was rolled back from on {version.tags[WITHDRAWN_TAG]}; "
                       f"`burnish promote {number}` brings it back.")  # fmt: skip
         if reason:
-            verdict = verdict._replace(is_champion=False, reason=f"Not the champion: {reason}")
+            verdict = verdict.note("free to move", False, reason)._replace(
+                is_champion=False, reason=f"Not the champion: {reason}")  # fmt: skip
         tags = {OPPONENT_TAG: opponent_version, VERDICT_TAG: verdict.reason,
                 PASSED_TAG: str(verdict.is_champion).lower()}  # fmt: skip
         for tag, value in tags.items():

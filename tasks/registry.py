@@ -12,7 +12,12 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from .contracts import BurnishError, Checkpoint, fingerprint_folder, writable
 from .locks import hold
-from .tracking import find_address, hide_password, point_mlflow_to
+from .tracking import (
+    find_address,
+    find_artifacts_without_server,
+    hide_password,
+    point_mlflow_to,
+)
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -52,6 +57,7 @@ class Registry:
         self.shown = hide_password(self.uri)  # in all that is told or written down
         logging.getLogger("alembic").setLevel(logging.WARNING)
         point_mlflow_to(self.uri)
+        find_artifacts_without_server(root)
         with self.answering(), self.locked():  # two that make one SQLite file break each other's
             self.client: MlflowClient = mlflow.MlflowClient()
             found = self.client.get_experiment_by_name(name)
@@ -71,6 +77,11 @@ class Registry:
             if error.error_code in {"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"}:
                 return None
             raise
+
+    def find_number(self, alias: str) -> str:
+        """Return the number of the version an alias points to; empty if it points to none."""
+        version = self.find(alias)
+        return str(version.version) if version else ""
 
     def find_checkpoint(self, fingerprint: str) -> "ModelVersion | None":
         """Return the version that was made from this checkpoint, if any."""

@@ -19,11 +19,12 @@ from prefect.cache_policies import CachePolicy
 from prefect.context import TaskRunContext
 from prefect.utilities.hashing import hash_objects
 
+from .connection import RETRY_SECONDS, is_connection_lost
 from .contracts import Manifest, fingerprint, writable
 
 PACKAGE = __package__ or "tasks"
 # What a stage runs under, but what no result depends on.
-_APART = {f"{PACKAGE}.{name}" for name in ("stage", "progress", "memory")}
+_APART = {f"{PACKAGE}.{name}" for name in ("stage", "connection", "progress", "memory")}
 
 
 @dataclass
@@ -85,8 +86,16 @@ R = TypeVar("R")
 
 
 def stage(fn: Callable[P, R]) -> Task[P, R]:
-    """Run `fn` as a task, skipped when its inputs, settings, and code are unchanged."""
-    return task(cache_policy=Content() + Code(), persist_result=True, result_serializer="json")(fn)
+    """Run `fn` as a task, skipped when its inputs, settings, and code are unchanged.
+
+    It is tried again where a connection broke, and only there: what else goes wrong in a stage
+    goes wrong again.
+    """
+    return task(
+        cache_policy=Content() + Code(), persist_result=True, result_serializer="json",
+        retries=len(RETRY_SECONDS), retry_delay_seconds=list(RETRY_SECONDS),
+        retry_condition_fn=is_connection_lost,
+    )(fn)  # fmt: skip
 
 
 def identify(root: Path) -> str:

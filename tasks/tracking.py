@@ -3,6 +3,7 @@
 import os
 import re
 from pathlib import Path
+from typing import Any
 from urllib.parse import unquote, urlsplit, urlunsplit
 
 
@@ -50,3 +51,26 @@ def point_mlflow_to(uri: str) -> None:
             os.environ.pop(name, None)
         else:
             os.environ[name] = value
+
+
+def find_artifacts_without_server(root: Path) -> None:
+    """Have this process find below the root what a server over it has stored there.
+
+    Such artifacts have addresses of the server (`mlflow-artifacts:/...`), which MLflow itself finds
+    with the server alone; whoever asks the database directly would not get them.
+    """
+    from mlflow.store.artifact.artifact_repository_registry import _artifact_repository_registry
+    from mlflow.store.artifact.local_artifact_repo import LocalArtifactRepository
+    from mlflow.store.artifact.mlflow_artifacts_repo import MlflowArtifactsRepository
+
+    def open_store(
+        uri: str, tracking_uri: str | None = None, registry_uri: str | None = None
+    ) -> Any:  # noqa: ANN401 - MLflow has no type for it
+        import mlflow
+
+        if not (tracking_uri or mlflow.get_tracking_uri()).startswith("sqlite:"):
+            return MlflowArtifactsRepository(uri, tracking_uri, registry_uri)
+        place = root / "mlartifacts" / unquote(urlsplit(uri).path).lstrip("/")
+        return LocalArtifactRepository(place.as_uri())
+
+    _artifact_repository_registry.register("mlflow-artifacts", open_store)

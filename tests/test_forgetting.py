@@ -54,7 +54,7 @@ def test_that_nothing_was_measured_is_told(tmp_path: Path) -> None:
     rows = [row("tuned", STRONG), row("base", WEAK)]
     verdict = keep(tmp_path, rows, 0.05)
     assert verdict.is_champion
-    assert "What was forgotten was not measured" in verdict.reason
+    assert "forgotten of other subjects is not known" in verdict.reason
     assert "not measured" not in keep(tmp_path, rows, None).reason
 
 

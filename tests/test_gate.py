@@ -123,6 +123,7 @@ def test_without_test_questions_nothing_is_proven(tmp_path: Path) -> None:
     verdict = decide(tmp_path, [row("tuned", STRONG, split="dev"), row("base", WEAK, split="dev")])
     assert not verdict.is_champion
     assert "no test question" in verdict.reason
+    assert [check.is_passed for check in verdict.checks] == [False]
 
 
 def test_a_budget_that_is_broken_refuses_the_best() -> None:
@@ -131,9 +132,12 @@ def test_a_budget_that_is_broken_refuses_the_best() -> None:
     def keep(megabytes: float, speedup: float) -> Verdict:
         return keep_budget(best, megabytes, speedup, max_megabytes=50, min_speedup=1.5)
 
-    assert keep(50, 1.5) == best
-    assert keep_budget(best, 1e6, 0.1, max_megabytes=None, min_speedup=None) == best
+    assert keep(50, 1.5)[:3] == best[:3]
+    assert keep_budget(best, 1e6, 0.1, max_megabytes=None, min_speedup=None)[:3] == best[:3]
     assert "51.0 MB is above the 50 MB allowed" in keep(51, 2).reason
     both = keep(51, 1.49)
     assert not both.is_champion
     assert "and 1.49 times the base's speed is below the 1.5 wanted. But for that" in both.reason
+    assert [(check.name, check.is_passed) for check in keep(51, 2).checks] == [
+        ("size", False), ("speed", True)
+    ]  # fmt: skip

@@ -1,18 +1,15 @@
-"""The project as a whole: its packages are its own, the core is pure, the deployment is true."""
+"""The project as a whole: its packages are its own, the core is pure."""
 
 import ast
-import importlib
 from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
-import yaml
-from prefect import Flow
 
 ROOT = Path(__file__).parent.parent
 
 
-@pytest.mark.parametrize("package", ["flows", "tasks"])
+@pytest.mark.parametrize("package", ["flows", "tasks", "deployments"])
 def test_packages_are_this_repositorys(package: str) -> None:
     spec = find_spec(package)
     assert spec is not None and spec.origin is not None
@@ -34,12 +31,3 @@ def test_core_imports_neither_prefect_nor_mlflow_nor_a_config() -> None:
             for name in names:
                 assert name.split(".")[0] not in {"prefect", "mlflow"}, file
                 assert not name.startswith(".."), f"{file}: core depends on itself alone"
-
-
-def test_deployments_name_flows_and_parameters_that_are_there() -> None:
-    deployments = yaml.safe_load((ROOT / "deployments" / "prefect.yaml").read_text())["deployments"]
-    for deployment in deployments:
-        module, _, name = deployment["entrypoint"].rpartition(".")
-        found = getattr(importlib.import_module(module), name)
-        assert isinstance(found, Flow)
-        found.validate_parameters(deployment["parameters"])

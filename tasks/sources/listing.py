@@ -5,7 +5,7 @@ import re
 import uuid
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from pydantic import BaseModel, ConfigDict
 
@@ -80,6 +80,49 @@ def list_sources(
     Raises:
         BurnishError: there is no source, or one is missing, unknown, or without documents.
     """
+    behind = _look(sources, questions, clicks, root, max_file_bytes)
+    seen, doubt = set(behind.hashes), root and root / DOUBT
+    if doubt and doubt.exists():
+        seen.add(fingerprint("doubt", doubt.read_text()))
+    return Listing(
+        sources=behind.names,
+        judged=behind.judged,
+        clicks=behind.clicks,
+        max_file_bytes=max_file_bytes,
+        fingerprint=fingerprint(sorted(seen)),
+    )
+
+
+def hash_sources(
+    sources: Sequence[str],
+    questions: str | None = None,
+    clicks: Sequence[str] = (),
+    root: Path | None = None,
+    *,
+    max_file_bytes: int = MAX_FILE_BYTES,
+) -> str:
+    """Hash what is behind the sources, and nothing else, to see whether any of it changed.
+
+    A listing changes also when what is the same may be read better than before. Arguments and
+    errors are those of `list_sources`.
+    """
+    return fingerprint(sorted(_look(sources, questions, clicks, root, max_file_bytes).hashes))
+
+
+class _Behind(NamedTuple):
+    names: tuple[str, ...]
+    judged: tuple[str, ...]
+    clicks: tuple[str, ...]
+    hashes: frozenset[str]
+
+
+def _look(
+    sources: Sequence[str],
+    questions: str | None,
+    clicks: Sequence[str],
+    root: Path | None,
+    max_file_bytes: int,
+) -> _Behind:
     names, logs = _distinct(sources), _distinct(clicks)
     if not names:
         raise BurnishError(
@@ -90,17 +133,8 @@ def list_sources(
     folders = _find_judged(names, _distinct([questions or ""]))
     seen |= {fingerprint("judgments", hashed("judgments", name)) for name in folders}
     seen |= {fingerprint("clicks", hashed("clicks", name)) for name in logs}
-    doubt = root and root / DOUBT
-    if doubt and doubt.exists():
-        seen.add(fingerprint("doubt", doubt.read_text()))
     logger.info("sources: %d files hashed, %d known", hashed.new, hashed.known)
-    return Listing(
-        sources=names,
-        judged=folders,
-        clicks=logs,
-        max_file_bytes=max_file_bytes,
-        fingerprint=fingerprint(sorted(seen)),
-    )
+    return _Behind(names, folders, logs, frozenset(seen))
 
 
 def renew_doubt(root: Path) -> None:

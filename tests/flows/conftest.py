@@ -2,7 +2,6 @@
 
 import json
 import os
-import random
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -12,10 +11,7 @@ from typing import Any
 import pytest
 from prefect.testing.utilities import prefect_test_harness
 
-from tasks.model_files import save_encoder
-from tests.conftest import WORDS, build_encoder
-
-NOUNS = ("corpus", "pairs", "candidates", "triplets", "scores", "checkpoint", "registration")
+from tests.small_corpus import NOUNS, write_base, write_documents, write_questions
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -29,7 +25,7 @@ def server() -> Iterator[None]:
 def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Give the folder of a tiny 3-layer BERT."""
     folder = tmp_path_factory.mktemp("base")
-    save_encoder(build_encoder(), folder)
+    write_base(folder)
     return folder
 
 
@@ -37,13 +33,7 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def documents(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Give a folder of 60 documents and two that have to be set aside."""
     folder = tmp_path_factory.mktemp("documents")
-    draw = random.Random(0)
-    for number in range(60):
-        title = " ".join(draw.sample(WORDS, 3))
-        sentences = [" ".join(draw.sample(WORDS, 9)).capitalize() + "." for _ in range(5)]
-        (folder / f"{number:02}.md").write_text(f"# {title}\n\n{' '.join(sentences)}\n")
-    (folder / "empty.md").write_text("")
-    (folder / "latin.txt").write_bytes("Größe".encode("latin-1"))
+    write_documents(folder)
     return folder
 
 
@@ -51,15 +41,7 @@ def documents(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def questions(tmp_path_factory: pytest.TempPathFactory, documents: Path) -> Path:
     """Give a folder of judged questions: ten for dev, ten for test."""
     folder = tmp_path_factory.mktemp("questions")
-    (folder / "qrels").mkdir()
-    asked = []
-    for number in range(20):
-        words = (documents / f"{number:02}.md").read_text().split("\n")[2].split()
-        asked.append({"_id": f"q{number}", "text": " ".join(words[3:8])})
-    (folder / "queries.jsonl").write_text("\n".join(map(json.dumps, asked)))
-    for split, numbers in (("dev", range(10)), ("test", range(10, 20))):
-        rows = [f"q{number}\t{number:02}.md\t1" for number in numbers]
-        (folder / "qrels" / f"{split}.tsv").write_text("\n".join(["query\tdoc\tscore", *rows]))
+    write_questions(folder, documents)
     return folder
 
 

@@ -1,9 +1,12 @@
 """promote and rollback as commands: one line each, what moved or why nothing did."""
 
+import time
 from pathlib import Path
 
 import pytest
+from prefect.client.orchestration import get_client
 
+from flows.announce import EVENT
 from flows.command import run
 from tasks.aliases import PASSED_TAG, VERDICT_TAG, Aliases, read_aliases
 from tasks.registry import CANDIDATE, CHAMPION, Registry
@@ -20,7 +23,16 @@ def registry(tmp_path: Path) -> Registry:
     return registry
 
 
+def read_moves() -> list[tuple[str, str]]:
+    """Return the versions that events told of, before and after, the first first."""
+    sought = {"filter": {"event": {"name": [EVENT]}, "order": "ASC"}, "limit": 50}
+    with get_client(sync_client=True) as client:
+        events = client.request("POST", "/events/filter", json=sought).json()["events"]
+    return [(one["payload"]["previous"], one["payload"]["version"]) for one in events]
+
+
 def test_promote_and_roll_back(registry: Registry, capsys: pytest.CaptureFixture[str]) -> None:
+    known = len(read_moves())  # of other tests
     run(["promote", f"--root={registry.root}"])
     told = capsys.readouterr().out
     assert "champion   version 1 -> 2" in told
@@ -31,6 +43,11 @@ def test_promote_and_roll_back(registry: Registry, capsys: pytest.CaptureFixture
     run(["rollback", f"--root={registry.root}"])
     assert "champion   version 2 -> 1" in capsys.readouterr().out
     assert read_aliases(registry) == Aliases("2", "1", "2")
+    end = time.monotonic() + 30  # the server writes events down some time after it has them
+    while len(read_moves()) < known + 2 and time.monotonic() < end:
+        time.sleep(0.2)
+    # that it was champion already is no move
+    assert read_moves()[known:] == [("1", "2"), ("2", "1")]
 
 
 def test_refusals_tell_why(registry: Registry, capsys: pytest.CaptureFixture[str]) -> None:

@@ -6,7 +6,10 @@ from pathlib import Path
 import mlflow
 import numpy as np
 import pytest
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterName
 
+from flows.links import FLOW_RUN_PAGE_TAG, FLOW_RUN_TAG
 from flows.retrain import describe_settings, seeded
 from flows.settings import RetrainConfig
 from tasks.registry import Registry
@@ -54,7 +57,10 @@ def test_documents_become_a_registered_model(
         assert told in " ".join(first.stdout.split()), told
 
 
-def test_run_again_unchanged_every_stage_is_cached(whole: Path, options: list[str]) -> None:
+def test_run_again_unchanged_every_stage_is_cached(
+    whole: Path, options: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLFLOW_UI_URL", "http://me:secret@mlflow.example:5000/")
     before = fingerprints(whole)
     again = run_child(["retrain", *options, f"--root={whole}"])
     assert states(again.stderr) == dict.fromkeys(STAGES, "Cached")
@@ -82,6 +88,43 @@ def test_the_registered_model_is_the_cut_one(whole: Path) -> None:
     answered = mlflow.pyfunc.load_model("models:/burnish@candidate").predict({"input": ["gold"]})
     embedding = answered["data"][0]["embedding"]
     assert np.allclose(embedding, pulled.encode("gold"), atol=1e-5)
+
+
+def read_shown(run_id: str) -> dict[str, str]:
+    """Read what a flow run shows in Prefect, by key."""
+    with get_client(sync_client=True) as client:
+        sought = {"artifacts": {"flow_run_id": {"any_": [run_id]}}}
+        found = client.request("POST", "/artifacts/filter", json=sought).json()
+    return {one["key"]: str(one["data"]) for one in found if one["key"]}
+
+
+def test_the_page_of_a_run_links_to_its_version_and_back(whole: Path) -> None:
+    registry, facts = Registry(whole, "burnish"), read_facts(whole, "registration")
+    version = registry.client.get_model_version("burnish", facts["version"])
+    run = registry.client.get_run(facts["run_id"])
+    first = version.tags[FLOW_RUN_TAG]
+    assert run.data.tags[FLOW_RUN_TAG] == first
+    assert version.tags[FLOW_RUN_PAGE_TAG].endswith(f"/runs/flow-run/{first}")
+    with get_client(sync_client=True) as client:
+        sought = FlowRunFilter(name=FlowRunFilterName(any_=["no champion: not beyond chance"]))
+        named = [str(one.id) for one in client.read_flow_runs(flow_run_filter=sought)]
+    assert first in named
+    again = max(named, key=lambda one: one != first)
+    shown, shown_again = read_shown(first), read_shown(again)
+    assert shown.keys() == {"dataset", "retrain-summary", "scores", "gate", "set-aside"}
+    page = shown["retrain-summary"]
+    for told in ("![quality and cost](data:image/", "![scores by layer](data:image/",
+                 "| better than the base | NO |", "| the same in a new process | yes |",
+                 "no text", f"mlflow ui --backend-store-uri sqlite:///{whole}/mlfl"):  # fmt: skip
+        assert told in page, told
+    assert len(page) < 500_000
+    assert "against the base" in shown["scores"]
+    # where browsers find MLflow at an address of its own, there are links, without its password
+    place = f"http://me@mlflow.example:5000/#/models/burnish/versions/{facts['version']}"
+    assert place in shown_again["retrain-summary"]
+    assert place in shown_again["model-version"]
+    assert facts["run_id"] in shown_again["mlflow-run"]
+    assert not [key for key, data in shown_again.items() if "secret" in data]
 
 
 def test_killed_in_every_stage_it_goes_on_and_ends_the_same(

@@ -1,0 +1,41 @@
+"""ingest: the documents as they are now, read and cut into passages; nothing is trained."""
+
+from prefect import flow
+
+from flows.outcome import name_run, tell_crash, tell_failure
+from flows.retrain import look, take_in
+from flows.settings import DocumentsConfig, as_retrain
+from flows.state import point_to_corpus
+from flows.summary import tell_corpus
+from tasks import ingest as stage
+from tasks.adopt import AdoptConfig
+from tasks.contracts import Corpus
+
+KEY = "ingest-summary"  # of the artifact: the summaries of all runs are one history
+
+
+class ReadConfig(DocumentsConfig):
+    """Read the documents as they are now, and search these from here on; train nothing."""
+
+    adopt: AdoptConfig = AdoptConfig()
+    """What is changed of the base: how it pools, what it puts before a text."""
+    ingest: stage.IngestConfig = stage.IngestConfig()
+    """How documents are cut into passages, and which passages are set aside."""
+
+
+@flow(name="ingest", persist_result=False, on_failure=[tell_failure], on_crashed=[tell_crash])
+def ingest(config: ReadConfig) -> Corpus:
+    """Make the corpus of today's documents; the search uses it from here on."""
+    from prefect.artifacts import create_markdown_artifact
+    from rich.console import Console
+    from rich.markdown import Markdown
+
+    seen = look(config)
+    base, listing, stages = take_in(as_retrain(config))
+    corpus = stage.ingest(base, listing, stages.ingest)
+    point_to_corpus(corpus.root, corpus.fingerprint, seen)
+    text = f"# What was read\n\n{tell_corpus(corpus.facts)}"
+    Console(width=100).print(Markdown(text))
+    create_markdown_artifact(text, key=KEY)
+    name_run("{documents:,} documents, {set_aside:,} passages set aside".format(**corpus.facts))
+    return corpus
