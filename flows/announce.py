@@ -3,6 +3,7 @@
 import logging
 from typing import Any
 
+from flows.events import post_event
 from flows.links import find_flow_run
 from tasks.tracking import hide_password
 
@@ -14,8 +15,7 @@ EVENT = "champion.moved"
 def announce_move(name: str, before: str, after: str, reason: str) -> None:
     """Tell Prefect's server that another version is champion; nothing if none is.
 
-    The event is posted and its receipt awaited: `emit_event` returns at once, and what it had not
-    sent when the process ends is lost. Without a server there is nobody to tell.
+    Without a server there is nobody to tell.
 
     Args:
         name: Of the registered model; the event's resource is `model.<name>`.
@@ -28,44 +28,25 @@ def announce_move(name: str, before: str, after: str, reason: str) -> None:
     if before == after or not PREFECT_API_URL.value():
         return
     try:
-        _post(describe_move(name, before, after, reason))
+        post_event(EVENT, f"model.{name}", name, describe_move(name, before, after, reason))
     except Exception as error:  # noqa: BLE001 - the champion has moved, whoever hears of it
         logger.warning("Prefect was not told that version %s is champion: %s", after, error)
 
 
 def describe_move(name: str, before: str, after: str, reason: str) -> dict[str, Any]:
-    """Return name, resource, and payload of the event; every key is always there.
+    """Return what the event tells; every key is always there.
 
-    >>> describe_move("m", "", "1", "Better.")["payload"]["told"]
+    >>> describe_move("m", "", "1", "Better.")["told"]
     'Version 1 of m is the champion, the first.'
     """
     replaced = f"in place of {before}" if before else "the first"
     run, page = find_flow_run()
     return {
-        "event": EVENT,
-        "resource": {"prefect.resource.id": f"model.{name}", "prefect.resource.name": name},
-        "payload": {
-            "name": name,
-            "version": after,
-            "previous": before,
-            "reason": hide_password(reason),
-            "told": f"Version {after} of {name} is the champion, {replaced}.",
-            "flow_run": run,
-            "page": page,
-        },
+        "name": name,
+        "version": after,
+        "previous": before,
+        "reason": hide_password(reason),
+        "told": f"Version {after} of {name} is the champion, {replaced}.",
+        "flow_run": run,
+        "page": page,
     }
-
-
-def _post(told: dict[str, Any]) -> None:
-    from prefect.client.orchestration import get_client
-    from prefect.events import Event
-
-    run = told["payload"]["flow_run"]
-    related = (
-        [{"prefect.resource.id": f"prefect.flow-run.{run}", "prefect.resource.role": "flow-run"}]
-        if run
-        else []
-    )
-    event = Event.model_validate(told | {"related": related})
-    with get_client(sync_client=True) as client:
-        client.request("POST", "/events", json=[event.model_dump(mode="json")]).raise_for_status()

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from prefect import flow
 from pydantic import Field
 
-from flows.outcome import tell_crash, tell_failure
+from flows.artifacts import show_markdown
+from flows.outcome import TELLING
 from flows.retrain import take_in
 from flows.search import pull
 from flows.settings import DocumentsConfig, as_retrain
@@ -38,7 +39,7 @@ class ScoreConfig(DocumentsConfig):
     """How models are scored."""
 
 
-@flow(name="evaluate", persist_result=False, on_failure=[tell_failure], on_crashed=[tell_crash])
+@flow(name="evaluate", persist_result=False, **TELLING)
 def evaluate(config: ScoreConfig) -> Scores:
     """Score the champion's last layer on today's documents; return its scores.
 
@@ -48,7 +49,6 @@ def evaluate(config: ScoreConfig) -> Scores:
     Raises:
         BurnishError: no version is registered, or what is named cannot be read.
     """
-    from prefect.artifacts import create_markdown_artifact
     from rich.console import Console
     from rich.markdown import Markdown
 
@@ -69,7 +69,7 @@ def evaluate(config: ScoreConfig) -> Scores:
         ]
     )
     Console(width=100).print(Markdown(text))
-    create_markdown_artifact(text, key=KEY)
+    show_markdown(KEY, text, "What the champion finds in the documents of today.")
     return known
 
 

@@ -2,8 +2,9 @@
 
 from prefect import flow
 
-from flows.outcome import name_run, tell_crash, tell_failure
-from flows.retrain import look, take_in
+from flows.artifacts import show_markdown
+from flows.outcome import TELLING, name_run
+from flows.retrain import see, take_in
 from flows.settings import DocumentsConfig, as_retrain
 from flows.state import point_to_corpus
 from flows.summary import tell_corpus
@@ -23,19 +24,17 @@ class ReadConfig(DocumentsConfig):
     """How documents are cut into passages, and which passages are set aside."""
 
 
-@flow(name="ingest", persist_result=False, on_failure=[tell_failure], on_crashed=[tell_crash])
+@flow(name="ingest", persist_result=False, **TELLING)
 def ingest(config: ReadConfig) -> Corpus:
     """Make the corpus of today's documents; the search uses it from here on."""
-    from prefect.artifacts import create_markdown_artifact
     from rich.console import Console
     from rich.markdown import Markdown
 
-    seen = look(config)
     base, listing, stages = take_in(as_retrain(config))
     corpus = stage.ingest(base, listing, stages.ingest)
-    point_to_corpus(corpus.root, corpus.fingerprint, seen)
+    point_to_corpus(corpus.root, corpus.fingerprint, see(config, listing))
     text = f"# What was read\n\n{tell_corpus(corpus.facts)}"
     Console(width=100).print(Markdown(text))
-    create_markdown_artifact(text, key=KEY)
+    show_markdown(KEY, text, "What the documents are now.")
     name_run("{documents:,} documents, {set_aside:,} passages set aside".format(**corpus.facts))
     return corpus

@@ -3,6 +3,7 @@
 import logging
 from typing import TYPE_CHECKING
 
+from flows.artifacts import show_markdown
 from flows.dataset import build_dataset
 from flows.outcome import name_run
 from flows.search import pull
@@ -75,9 +76,7 @@ def _ask(
 
 
 def _tell(decision: Decision) -> None:
-    from prefect.artifacts import create_markdown_artifact
-
     logger.info("new documents: %s", decision.reason)
-    create_markdown_artifact(f"# New documents\n\n{decision.reason}.", key=KEY)
+    show_markdown(KEY, f"# New documents\n\n{decision.reason}.", "What they led to, and why.")
     if decision.act != "retrain":  # otherwise what comes of the training names the run
         name_run(decision.reason)

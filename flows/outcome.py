@@ -147,6 +147,10 @@ def tell_signal(message: str) -> str:
     return f"killed by {found[1]}{perhaps}"
 
 
+# What every flow that a person starts is given: a run that fails tells why in its name.
+TELLING: dict[str, Any] = {"on_failure": [tell_failure], "on_crashed": [tell_crash]}
+
+
 def _find_error(state: "State[Any]") -> BaseException | None:
     try:
         found = state.result(raise_on_failure=False)

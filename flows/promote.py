@@ -7,7 +7,7 @@ from pydantic import Field
 from pydantic_settings import CliPositionalArg
 
 from flows.announce import announce_move
-from flows.outcome import tell_crash, tell_failure
+from flows.outcome import TELLING
 from tasks.aliases import Aliases, promote, read_aliases, roll_back
 from tasks.config import Config
 from tasks.contracts import BurnishError
@@ -64,13 +64,13 @@ def roll_back_version(config: RollbackConfig) -> None:
     _tell(registry, before, after)
 
 
-@flow(name="promote", persist_result=False, on_failure=[tell_failure], on_crashed=[tell_crash])
+@flow(name="promote", persist_result=False, **TELLING)
 def promote_in_prefect(config: PromoteConfig) -> None:
     """Make a proven version the champion; the one it replaces becomes `previous`."""
     promote_version(config)
 
 
-@flow(name="rollback", persist_result=False, on_failure=[tell_failure], on_crashed=[tell_crash])
+@flow(name="rollback", persist_result=False, **TELLING)
 def roll_back_in_prefect(config: RollbackConfig) -> None:
     """Make the previous champion champion again; no run promotes the one that goes."""
     roll_back_version(config)

@@ -12,7 +12,7 @@ from pydantic_settings import CliPositionalArg
 
 from flows.dataset import build_dataset
 from flows.model import make_model, name_nouns
-from flows.outcome import tell_crash, tell_failure
+from flows.outcome import TELLING
 from flows.promote import open_registry
 from flows.retrain import take_in
 from flows.settings import RetrainConfig
@@ -96,7 +96,7 @@ def hand_down_paid(root: Path, folder: Path) -> None:
             unfinished.rename(target)
 
 
-@flow(name="reproduce", persist_result=False, on_failure=[tell_failure], on_crashed=[tell_crash])
+@flow(name="reproduce", persist_result=False, **TELLING)
 def make_again(config: RetrainConfig) -> dict[str, str]:
     """Run the chain up to the registry; return the fingerprint of each noun."""
     base, listing, stages = take_in(config)

@@ -1,6 +1,5 @@
 """retrain: the whole chain, from documents to a registered model. `python -m flows.retrain`."""
 
-import json
 import sys
 from typing import Any, Literal, NamedTuple
 
@@ -10,7 +9,7 @@ from flows.dataset import build_dataset
 from flows.links import find_links, tag_flow_run
 from flows.model import Model, build_model
 from flows.needed import is_training_needed
-from flows.outcome import name_outcome, name_run, tell_crash, tell_failure
+from flows.outcome import TELLING, name_outcome, name_run
 from flows.page import attach_page, show_page
 from flows.settings import DocumentsConfig, RetrainConfig
 from flows.state import Sight, point_to_corpus, remember_training
@@ -21,10 +20,10 @@ from tasks.contracts import Checkpoint, fingerprint
 from tasks.draw import draw
 from tasks.janitor import end_dead_runs
 from tasks.registry import Registry
-from tasks.sources import Listing, hash_sources, list_sources
+from tasks.sources import Listing, list_sources
 
 
-@flow(name="retrain", persist_result=False, on_failure=[tell_failure], on_crashed=[tell_crash])
+@flow(name="retrain", persist_result=False, **TELLING)
 def retrain(config: RetrainConfig, when: Literal["always", "needed"] = "always") -> Model | None:
     """Build a dataset from documents, then a model from the dataset, and publish it.
 
@@ -36,8 +35,8 @@ def retrain(config: RetrainConfig, when: Literal["always", "needed"] = "always")
     root = config.root.expanduser().resolve()
     registry = Registry(root, config.registry.name)  # better told now than at last if it is down
     end_dead_runs(registry)
-    seen = look(config)  # before the documents are read: what comes meanwhile is for the next run
     inputs = take_in(config)
+    seen = see(config, inputs.listing)  # what comes from here on is for the next run
     if when == "needed" and not is_training_needed(inputs, seen):
         return None
     base, listing, stages = inputs
@@ -69,22 +68,22 @@ class Inputs(NamedTuple):
 
 def take_in(config: RetrainConfig) -> Inputs:
     """Find the documents and the base, wherever they are."""
-    root = config.root.expanduser().resolve()
-    listing = list_sources(
-        config.sources, choose_questions(config), config.clicks, root,
-        max_file_bytes=config.max_file_bytes,
-    )  # fmt: skip
+    root, listing = config.root.expanduser().resolve(), list_documents(config)
     return Inputs(adopt(config.base, root, config=config.adopt), listing, seeded(config))
 
 
-def look(config: DocumentsConfig) -> Sight:
-    """Return what is behind the sources as they are now, to see whether any of it changes."""
-    questions, root = choose_questions(config), config.root.expanduser().resolve()
-    found = hash_sources(
-        config.sources, questions, config.clicks, root, max_file_bytes=config.max_file_bytes
-    )
-    named = json.dumps([sorted(config.sources), questions, sorted(config.clicks)])
-    return Sight(fingerprint(named), found)
+def list_documents(config: DocumentsConfig) -> Listing:
+    """Look at the documents, and at what belongs to them, as they are now."""
+    return list_sources(
+        config.sources, choose_questions(config), config.clicks, config.root.expanduser().resolve(),
+        max_file_bytes=config.max_file_bytes,
+    )  # fmt: skip
+
+
+def see(config: DocumentsConfig, listing: Listing) -> Sight:
+    """Return what was behind the sources, to see later whether any of it changed."""
+    named = [sorted(config.sources), choose_questions(config), sorted(config.clicks)]
+    return Sight(fingerprint(named), listing.content)
 
 
 def choose_questions(config: DocumentsConfig) -> str:

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from tasks.contracts import Corpus, Pairs, writable
+from tasks.contracts import BurnishError, Corpus, Pairs, writable
 
 LAST, TRAINED = "last.json", "trained.json"
 
@@ -38,6 +38,20 @@ def point_to_corpus(root: Path, fingerprint: str, seen: Sight) -> None:
     """
     covered = _read(root / LAST).get("seen", {}) | {seen.sources: seen.content}
     _write(root / LAST, {"corpus": fingerprint, "seen": covered})
+
+
+def read_last_corpus(root: Path) -> Corpus:
+    """Return the corpus that the last run was made from.
+
+    Raises:
+        BurnishError: nothing was made below this root yet.
+    """
+    known = _read(root / LAST)
+    if not known:
+        raise BurnishError(
+            f"Nothing was made below {root} yet. Run `burnish retrain` first, or give --root."
+        )
+    return Corpus.open(root / "corpus" / known["corpus"])
 
 
 def read_seen(root: Path, sources: str) -> str:

@@ -2,14 +2,14 @@
 
 import logging
 import time
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any, NamedTuple
 
 from pydantic import Field
 
-from flows.retrain import look
+from flows.bell import Bell, find_folders
+from flows.events import post_event
+from flows.retrain import list_documents, see
 from flows.settings import DocumentsConfig, RetrainConfig
 from flows.state import Sight, read_seen
 from tasks.contracts import BurnishError
@@ -18,7 +18,6 @@ logger = logging.getLogger(__name__)
 
 EVENT = "documents.arrived"
 SOON = timedelta(minutes=5)  # a run that is due later than this is not waited for
-QUIET_MILLISECONDS = 1600  # files that are written together are noticed together
 MOST_PATIENCE = 3600  # seconds until an event that nothing came of is sent once more
 
 
@@ -63,7 +62,7 @@ def watch(config: WatchConfig) -> None:
         raise BurnishError(
             "No Prefect server is named. Set PREFECT_API_URL, or start all with `burnish up`."
         )
-    watched, bell = Watched(), _Bell()
+    watched, bell = Watched(), Bell()
     settings: DocumentsConfig = config
     while True:
         settings = read_settings(settings, config)
@@ -101,7 +100,7 @@ def look_once(
     """
     now = now or time.time()
     try:
-        sight = look(settings)
+        sight = see(settings, list_documents(settings))
         known = read_seen(settings.root.expanduser().resolve(), sight.sources)
         if not known:
             return watched  # nobody has asked for a model of these yet
@@ -111,7 +110,7 @@ def look_once(
             return watched
         if is_run_coming(watched.since):
             return watched
-        announce(name, sight)
+        post_event(EVENT, f"corpus.{name}", name, sight._asdict())
     except Exception as error:  # noqa: BLE001 - a source or a server that is away comes back
         logger.warning("looked in vain, and will look again: %s", error)
         return watched
@@ -152,68 +151,3 @@ def _sees(run: dict[str, Any], since: float) -> bool:
         return datetime.fromisoformat(run["start_time"]).timestamp() > since
     due = datetime.fromisoformat(run["expected_start_time"])
     return due < datetime.now(UTC) + SOON
-
-
-def announce(name: str, sight: Sight) -> None:
-    """Tell Prefect's server that documents arrived, and see that it has heard.
-
-    `emit_event` would return at once, and lose the event if the server is away.
-    """
-    from prefect.client.orchestration import get_client
-    from prefect.events import Event
-
-    resource = {"prefect.resource.id": f"corpus.{name}", "prefect.resource.name": name}
-    event = Event.model_validate({"event": EVENT, "resource": resource, "payload": sight._asdict()})
-    with get_client(sync_client=True) as client:
-        client.request("POST", "/events", json=[event.model_dump(mode="json")]).raise_for_status()
-
-
-def find_folders(sources: tuple[str, ...]) -> frozenset[Path]:
-    """Return what of the sources the operating system tells the changes of.
-
-    >>> find_folders(("s3://bucket/docs", "pydoc:json")) == frozenset()
-    True
-    """
-    from tasks.sources.names import is_remote, kind_of, local_path
-
-    found = set()
-    for name in sources:
-        if is_remote(name) or kind_of(name) not in ("", "file", "local"):
-            continue
-        path = local_path(name.partition("#")[0]).absolute()
-        while not path.exists():  # a glob, or what is not there yet
-            path = path.parent
-        if path != Path(path.anchor):  # the whole machine is not watched for one missing folder
-            found.add(path)
-    return frozenset(found)
-
-
-class _Bell:
-    """Waits for a change below folders, for a time. Nothing rings unheard between two waits."""
-
-    def __init__(self) -> None:
-        self._folders: frozenset[Path] = frozenset()
-        self._changes: Iterator[Any] = iter(())
-
-    def wait(self, folders: frozenset[Path], seconds: float) -> None:
-        """Return when something changed, or after so many seconds."""
-        if not folders:
-            time.sleep(seconds)
-            return
-        try:
-            if folders != self._folders:
-                self._folders, self._changes = folders, _listen(folders, seconds)
-            next(self._changes)
-        except (OSError, RuntimeError, StopIteration) as error:  # gone, or too many to watch
-            logger.warning("%s: looking every %.0f seconds instead", error, seconds)
-            self._folders = frozenset()
-            time.sleep(seconds)
-
-
-def _listen(folders: frozenset[Path], seconds: float) -> Iterator[Any]:
-    from watchfiles import watch as listen
-
-    return listen(
-        *folders, debounce=QUIET_MILLISECONDS, rust_timeout=int(seconds * 1000),
-        yield_on_timeout=True, raise_interrupt=True,
-    )  # fmt: skip

@@ -2,6 +2,6 @@
 
 from .clicks import Click, read_clicks
 from .documents import read_documents
-from .listing import Listing, hash_sources, list_sources
+from .listing import Listing, list_sources
 
-__all__ = ["Click", "Listing", "hash_sources", "list_sources", "read_clicks", "read_documents"]
+__all__ = ["Click", "Listing", "list_sources", "read_clicks", "read_documents"]

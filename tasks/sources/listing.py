@@ -5,7 +5,7 @@ import re
 import uuid
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 from pydantic import BaseModel, ConfigDict
 
@@ -54,8 +54,11 @@ class Listing(BaseModel):
     """Click logs, for `read_clicks`."""
     max_file_bytes: int = MAX_FILE_BYTES
     """Longest page, and longest row of a table, that is read."""
+    content: str
+    """Hash of what is behind the sources, and of nothing else."""
     fingerprint: str
-    """The same in whatever order the sources are named."""
+    """The same in whatever order the sources are named; another one also when what is the same may
+    be read better than before."""
 
 
 def list_sources(
@@ -80,49 +83,6 @@ def list_sources(
     Raises:
         BurnishError: there is no source, or one is missing, unknown, or without documents.
     """
-    behind = _look(sources, questions, clicks, root, max_file_bytes)
-    seen, doubt = set(behind.hashes), root and root / DOUBT
-    if doubt and doubt.exists():
-        seen.add(fingerprint("doubt", doubt.read_text()))
-    return Listing(
-        sources=behind.names,
-        judged=behind.judged,
-        clicks=behind.clicks,
-        max_file_bytes=max_file_bytes,
-        fingerprint=fingerprint(sorted(seen)),
-    )
-
-
-def hash_sources(
-    sources: Sequence[str],
-    questions: str | None = None,
-    clicks: Sequence[str] = (),
-    root: Path | None = None,
-    *,
-    max_file_bytes: int = MAX_FILE_BYTES,
-) -> str:
-    """Hash what is behind the sources, and nothing else, to see whether any of it changed.
-
-    A listing changes also when what is the same may be read better than before. Arguments and
-    errors are those of `list_sources`.
-    """
-    return fingerprint(sorted(_look(sources, questions, clicks, root, max_file_bytes).hashes))
-
-
-class _Behind(NamedTuple):
-    names: tuple[str, ...]
-    judged: tuple[str, ...]
-    clicks: tuple[str, ...]
-    hashes: frozenset[str]
-
-
-def _look(
-    sources: Sequence[str],
-    questions: str | None,
-    clicks: Sequence[str],
-    root: Path | None,
-    max_file_bytes: int,
-) -> _Behind:
     names, logs = _distinct(sources), _distinct(clicks)
     if not names:
         raise BurnishError(
@@ -134,7 +94,17 @@ def _look(
     seen |= {fingerprint("judgments", hashed("judgments", name)) for name in folders}
     seen |= {fingerprint("clicks", hashed("clicks", name)) for name in logs}
     logger.info("sources: %d files hashed, %d known", hashed.new, hashed.known)
-    return _Behind(names, folders, logs, frozenset(seen))
+    content, doubt = fingerprint(sorted(seen)), root and root / DOUBT
+    if doubt and doubt.exists():
+        seen.add(fingerprint("doubt", doubt.read_text()))
+    return Listing(
+        sources=names,
+        judged=folders,
+        clicks=logs,
+        max_file_bytes=max_file_bytes,
+        content=content,
+        fingerprint=fingerprint(sorted(seen)),
+    )
 
 
 def renew_doubt(root: Path) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from flows.command import parse, run
 from flows.evaluate import ScoreConfig, tabulate_pair
-from flows.search import read_last_corpus
+from flows.state import read_last_corpus
 from tasks.adopt import adopt
 from tasks.contracts import fingerprint_folder
 from tasks.registry import CHAMPION, CHECKPOINT_TAG, MODEL_FOLDER, PROOF_TAG, Registry

@@ -7,10 +7,9 @@ import pytest
 from prefect.client.orchestration import get_client
 
 from flows.command import parse
-from flows.retrain import look, retrain
-from flows.search import read_last_corpus
+from flows.retrain import list_documents, retrain, see
 from flows.settings import RetrainConfig
-from flows.state import find_trained, read_seen
+from flows.state import find_trained, read_last_corpus, read_seen
 from tests.small_corpus import write_documents
 
 
@@ -37,7 +36,7 @@ def set_policy(config: RetrainConfig, **policy: Any) -> RetrainConfig:  # noqa: 
 
 
 def is_covered(config: RetrainConfig) -> bool:
-    sight = look(config)
+    sight = see(config, list_documents(config))
     return read_seen(config.root.resolve(), sight.sources) == sight.content
 
 

@@ -10,11 +10,11 @@ import pytest
 from prefect import flow
 from prefect.client.orchestration import SyncPrefectClient, get_client
 
-from flows import watch as watching
-from flows.retrain import look
+from flows.bell import Bell, find_folders
+from flows.retrain import list_documents, see
 from flows.settings import DocumentsConfig
 from flows.state import point_to_corpus, read_seen
-from flows.watch import EVENT, Watched, find_folders, is_run_coming, look_once
+from flows.watch import EVENT, Watched, is_run_coming, look_once
 from tasks.contracts import BurnishError
 
 
@@ -37,7 +37,7 @@ def settings(tmp_path: Path) -> DocumentsConfig:
 
 def cover(settings: DocumentsConfig) -> None:
     """Do what a run does when it has read the documents."""
-    point_to_corpus(settings.root, "none", look(settings))
+    point_to_corpus(settings.root, "none", see(settings, list_documents(settings)))
 
 
 def add(settings: DocumentsConfig, name: str) -> None:
@@ -103,13 +103,13 @@ def test_a_run_of_other_sources_makes_nothing_look_new(
     add(other, "a")
     cover(other)
     assert look_once(settings, "other", Watched(), 60).times == 0
-    assert read_seen(settings.root, look(settings).sources)
+    assert read_seen(settings.root, see(settings, list_documents(settings)).sources)
 
 
 def test_a_source_that_is_away_ends_nothing(settings: DocumentsConfig) -> None:
     away = settings.model_copy(update={"sources": ("no/such/folder",)})
     with pytest.raises(BurnishError):
-        look(away)
+        see(away, list_documents(away))
     known = Watched(None, 5, 6, 7)
     assert look_once(away, "away", known, 60) == known
 
@@ -155,7 +155,7 @@ def begin(client: SyncPrefectClient, run: Any) -> None:  # noqa: ANN401
 
 
 def test_the_bell_rings_when_a_file_comes(tmp_path: Path) -> None:
-    bell, folders = watching._Bell(), frozenset({tmp_path})
+    bell, folders = Bell(), frozenset({tmp_path})
     bell.wait(folders, 0.2)  # it listens from now on
     threading.Timer(1, lambda: (tmp_path / "new.md").write_text("new")).start()
     began = time.monotonic()
