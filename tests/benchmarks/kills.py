@@ -109,9 +109,13 @@ class Machine:
 
     def end(self) -> None:
         """Stop both."""
-        for process in reversed(self.processes.values()):  # the worker first
+        for name, process in reversed(self.processes.items()):  # the worker first
             process.terminate()
-            process.wait(60)
+            try:
+                process.wait(60)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                say(f"the {name} did not end within a minute, and was killed")
 
 
 def find_processes(run_id: UUID) -> Iterator[int]:

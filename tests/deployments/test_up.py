@@ -1,5 +1,7 @@
 """`burnish up`: one command brings everything up, and again, and down; with and without a login."""
 
+import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -22,6 +24,7 @@ from tests.conftest import WORDS, build_encoder
 from tests.deployments.conftest import Up, find_ports, wait_for
 from tests.test_aliases import make_registry
 
+README = Path(__file__).parents[2] / "README.md"
 PASSWORD = "correct-horse-battery"
 FINAL = {"COMPLETED", "FAILED", "CRASHED", "CANCELLED"}
 
@@ -158,6 +161,8 @@ def test_started_again_it_goes_on_behind_a_login(
         stranger = httpx.get(mlflow + known, auth=login, headers={"Host": "evil.example"})
         assert stranger.status_code == 403
 
+        if shutil.which("curl"):
+            push_as_the_readme_says(place, login)
         rolled = place.run("rollback", login)
         wait_for(lambda: place.find_state(rolled, login) in FINAL)
         assert place.find_state(rolled, login) == "COMPLETED"
@@ -175,6 +180,19 @@ def test_started_again_it_goes_on_behind_a_login(
     monkeypatch.delenv("MLFLOW_TRACKING_URI")
     found = Registry(place.root, "burnish").client.download_artifacts(run_id, "note.txt")
     assert Path(found).read_text() == "kept"  # by who asks without a server
+
+
+def push_as_the_readme_says(place: Place, login: tuple[str, str]) -> None:
+    """Send the event of the README with its own command; see that the server has it."""
+    (command,) = re.findall(r"```sh\n +(curl .*?)\n +```", README.read_text(), re.DOTALL)
+    assert "corpus.burnish" in command
+    command = command.replace("burnish", "pushed")  # of which no trigger knows
+    command = command.replace("4200", str(place.prefect_port))
+    command = command.replace("curl ", f"curl -sS --fail-with-body -u {':'.join(login)} ", 1)
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done
+    sought = {"filter": {"resource": {"id": ["corpus.pushed"]}}, "limit": 5}
+    wait_for(lambda: place.ask("POST", "/events/filter", sought, login)["events"])
 
 
 def store_through_server(registry: Registry) -> str:
