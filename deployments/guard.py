@@ -20,7 +20,7 @@ def main() -> None:
     then are processes that nobody waits for. `python -m deployments.guard LAUNCHER`.
     """
     launcher, manager = _find(int(sys.argv[1])), _find(os.getppid())
-    if _read_mark(manager) != os.environ[MARK]:
+    if read_mark(manager) != os.environ[MARK]:
         manager = None  # it was killed already, and this one has been given another parent
     signal.signal(signal.SIGTERM, lambda *_: sys.exit())
     try:
@@ -51,7 +51,7 @@ def end_marked(mark: str) -> None:
 def find_marked(mark: str) -> list[psutil.Process]:
     """Return the processes that have this mark, but this one."""
     every = (one for one in psutil.process_iter() if one.pid != os.getpid())
-    return [process for process in every if _read_mark(process) == mark and is_alive(process)]
+    return [process for process in every if read_mark(process) == mark and is_alive(process)]
 
 
 def is_alive(process: psutil.Process | None) -> bool:
@@ -66,7 +66,8 @@ def is_alive(process: psutil.Process | None) -> bool:
         return False
 
 
-def _read_mark(process: psutil.Process | None) -> str:
+def read_mark(process: psutil.Process | None) -> str:
+    """Return the mark of a process; empty if it has none, or is gone."""
     try:
         return process.environ().get(MARK, "") if process is not None else ""
     except (psutil.Error, OSError):  # another user's, or gone meanwhile

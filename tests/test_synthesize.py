@@ -45,10 +45,10 @@ def make_questions(folder: Path, **splits: list[tuple[str, str]]) -> Listing:
     for split, judged in splits.items():
         rows = ["query-id\tcorpus-id\tscore", *(f"{q}\t{d}\t2" for q, d in judged)]
         (folder / "qrels" / f"{split}.tsv").write_text("\n".join(rows))
-    return Listing(sources=("topics",), judged=(str(folder),), fingerprint="0")
+    return Listing(sources=("topics",), judged=(str(folder),), content="0", fingerprint="0")
 
 
-NO_QUESTIONS = Listing(sources=("topics",), fingerprint="0")
+NO_QUESTIONS = Listing(sources=("topics",), content="0", fingerprint="0")
 
 
 def documents_by_split(pairs: Pairs) -> dict[str, set[str]]:
@@ -158,7 +158,9 @@ def test_two_folders_may_number_their_questions_alike(tmp_path: Path) -> None:
     one = make_questions(tmp_path / "one", test=[("1", "topic-1")])
     two = make_questions(tmp_path / "two", test=[("1", "topic-2")])
     (tmp_path / "two" / "queries.jsonl").write_text('{"_id": "1", "text": "something else"}')
-    listing = Listing(sources=("topics",), judged=one.judged + two.judged, fingerprint="0")
+    listing = Listing(
+        sources=("topics",), judged=one.judged + two.judged, content="0", fingerprint="0"
+    )
     pairs = synthesize.fn(make_corpus(tmp_path), listing, SynthesizeConfig())
     assert pairs.facts["queries"]["human"] == {"test": 2}
 

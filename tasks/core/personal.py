@@ -7,9 +7,10 @@ from typing import NamedTuple
 
 LEAST_ACCOUNT = 15  # letters and digits of the shortest IBAN (Norway's)
 
+# No group is repeated possessively: before Python 3.11.5 such a repetition matches too little.
 _PRIVATE_KEY = (
     r"-----BEGIN [A-Z ]{0,40}PRIVATE KEY(?: BLOCK)?-----"
-    r"(?:(?:[^-]|-(?!----))*+-----END [A-Z ]{0,60}-----|(?:\s{0,4}[\w+/=]{20,}+)*+)"
+    r"(?:[^-]*+(?:-(?!----)[^-]*+)*-----END [A-Z ]{0,60}-----|(?:\s{0,4}[\w+/=]{20,}+)*)"
 )
 _TOKEN = (  # by the prefix of who gave it out
     r"(?<![\w-])(?:gh[pousr]_\w{20,}|github_pat_\w{20,}|glpat-[\w-]{16,}|xox[abeprs]-[\w-]{10,}|"

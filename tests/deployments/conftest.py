@@ -14,7 +14,7 @@ import psutil
 import pytest
 from prefect.testing.utilities import prefect_test_harness
 
-from deployments.guard import MARK
+from deployments.guard import read_mark
 
 SECONDS = 240  # until a start that hangs is a failure
 
@@ -71,13 +71,18 @@ class Up:
 
     def find_mark(self) -> str:
         """Return the mark of all that it started."""
-        (manager,) = psutil.Process(self.process.pid).children()
-        return manager.environ()[MARK]
+        return read_mark(find_manager(self.process.pid))
 
     def end(self, number: int = signal.SIGTERM) -> int:
         """Send it a signal; return how it ended."""
         self.process.send_signal(number)
         return self.process.wait(SECONDS)
+
+
+def find_manager(launcher: int) -> psutil.Process | None:
+    """Return the process manager that a launcher started; not another child, short-lived."""
+    children = psutil.Process(launcher).children()
+    return next((one for one in children if read_mark(one)), None)
 
 
 def wait_for(is_so: Callable[[], Any], seconds: float = SECONDS) -> Any:  # noqa: ANN401

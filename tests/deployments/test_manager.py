@@ -10,11 +10,11 @@ from pathlib import Path
 import psutil
 import pytest
 
-from deployments.guard import MARK, find_marked
+from deployments.guard import find_marked, read_mark
 from deployments.manager import Manager, find_socket
 from deployments.services import Service
 from tasks.contracts import BurnishError
-from tests.deployments.conftest import wait_for
+from tests.deployments.conftest import find_manager, wait_for
 
 # A service whose child is in a session of its own, as runs of flows are.
 PARENT = (
@@ -66,8 +66,8 @@ def launch(folder: Path) -> tuple[subprocess.Popen[bytes], psutil.Process, str]:
     launcher = subprocess.Popen(
         [sys.executable, "-c", LAUNCHER, str(folder)], stderr=subprocess.DEVNULL
     )
-    (supervisord,) = wait_for(psutil.Process(launcher.pid).children, 60)
-    return launcher, supervisord, wait_for(lambda: supervisord.environ().get(MARK), 60)
+    supervisord = wait_for(lambda: find_manager(launcher.pid), 60)
+    return launcher, supervisord, read_mark(supervisord)
 
 
 def test_whoever_is_killed_nothing_stays(tmp_path: Path) -> None:

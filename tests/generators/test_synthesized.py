@@ -67,7 +67,7 @@ def make_questions(folder: Path) -> Listing:
     for name, (document, split) in asked.items():
         rows = f"query-id\tcorpus-id\tscore\n{name}\t{document}\t1\n"
         (folder / "qrels" / f"{split}.tsv").write_text(rows)
-    return Listing(sources=("zoo",), judged=(str(folder),), fingerprint="0")
+    return Listing(sources=("zoo",), judged=(str(folder),), content="0", fingerprint="0")
 
 
 def test_filters_and_judge_take_away_what_they_should(tmp_path: Path, serve: Serve) -> None:
