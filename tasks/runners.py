@@ -11,8 +11,9 @@ from functools import cache
 from typing import Any, Literal, NamedTuple
 from urllib.parse import urlsplit
 
-from prefect import Task
+from prefect import Flow, Task
 from prefect.client.orchestration import get_client
+from prefect.context import FlowRunContext, TaskRunContext
 from prefect.futures import PrefectFuture
 from prefect.settings import PREFECT_API_URL, temporary_settings
 from prefect.task_runners import TaskRunner
@@ -60,7 +61,7 @@ class Nodes(NamedTuple):
 
     def submit(self, run: Task[..., Any], parameters: dict[str, Any]) -> PrefectFuture[Any]:
         """Send a part on its way."""
-        with temporary_settings({PREFECT_API_URL: self.api}), self._asking():
+        with temporary_settings({PREFECT_API_URL: self.api}), _travelling_light(), self._asking():
             future: PrefectFuture[Any] = self.runner.submit(run, parameters)
         return future
 
@@ -126,6 +127,27 @@ def _find_api(engine: Engine) -> str:
             "(`burnish up --host …`) and set PREFECT_API_URL to it."
         )
     return api
+
+
+def _nothing() -> None:
+    """Be the function of the flow that nodes are told of."""
+
+
+@contextlib.contextmanager
+def _travelling_light() -> Iterator[None]:
+    """Send no flow, no stage, and none of their arguments along with a part.
+
+    Prefect pickles them for every part, functions and all they hold included, to tell a node which
+    run a part belongs to. The number of the run is enough, and can always be pickled.
+    """
+    with contextlib.ExitStack() as stack:
+        flow_run, stage_run = FlowRunContext.get(), TaskRunContext.get()
+        if flow_run is not None:
+            bare = {"flow": Flow(_nothing, name="nodes"), "parameters": {}}
+            stack.enter_context(flow_run.copy(update=bare))
+        if stage_run is not None:
+            stack.enter_context(stage_run.copy(update={"task": Task(_nothing), "parameters": {}}))
+        yield
 
 
 @cache

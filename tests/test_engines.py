@@ -88,7 +88,9 @@ def test_embeds_on_two_nodes_bit_for_bit_as_here(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     monkeypatch.setattr(embed_module, "PART_TEXTS", 4)
-    texts = [f"the {word} keeps {other}" for word in "cat dog wolf".split() for other in "abcdefgh"]
+    texts = [
+        f"the {word} keeps {other}" for word in ("cat", "wolf", "bear") for other in "abcdefgh"
+    ]
 
     @flow
     def make(root: Path) -> np.ndarray:
