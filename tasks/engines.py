@@ -15,7 +15,7 @@ from functools import cache
 from importlib.metadata import version
 from typing import Any, NamedTuple, TypeVar
 
-from prefect import task
+from prefect import Task
 from prefect.cache_policies import NO_CACHE
 from prefect.context import FlowRunContext
 from prefect.futures import PrefectFuture
@@ -115,7 +115,7 @@ def spread(
     nodes = open_nodes(engine, uses_model=uses_model)
     packed = nodes.share(shared()) if shared is not None and engine.address else None
     stamp = stamp_code(work.__module__, tuple(libraries))
-    run = task(
+    run = Task(
         _do, name=what, cache_policy=NO_CACHE, persist_result=False,
         task_run_name=f"{what} {{number}}",
     )  # fmt: skip

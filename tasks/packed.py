@@ -41,7 +41,7 @@ def at_hand(folder: Path, fingerprint: str, packed: "np.ndarray | None") -> Iter
     if packed is None:
         raise BurnishError(f"{folder} is gone from under its process. Run once more.")
     with tempfile.TemporaryDirectory(prefix="burnish-") as name:
-        with tarfile.open(fileobj=io.BytesIO(packed)) as archive:
+        with tarfile.open(fileobj=io.BytesIO(packed.data)) as archive:
             archive.extractall(name, filter="data")
         if fingerprint_folder(Path(name)) != fingerprint:
             raise BurnishError(f"{folder} did not arrive whole on a node. Run once more.")

@@ -163,7 +163,7 @@ def _open(engine: Engine) -> TaskRunner[Any]:
     try:
         stack.enter_context(runner)
         if engine.kind == "dask":
-            _ = runner.client  # it connects when it is first asked for
+            _ = runner.client  # type: ignore[attr-defined] # connects when first asked for
     except (ConnectionError, OSError, ValueError, RuntimeError) as error:
         raise BurnishError(
             f"The {engine.kind} cluster at {engine.address or 'this machine'} cannot be reached "
@@ -182,14 +182,17 @@ def _make_ray(engine: Engine) -> TaskRunner[Any]:
     settings: dict[str, Any] = {"configure_logging": False}
     if not engine.address:
         settings |= {"include_dashboard": False, "_node_ip_address": "127.0.0.1"}
-    return RayTaskRunner(address=engine.address or None, init_kwargs=settings)
+    runner: TaskRunner[Any] = RayTaskRunner(address=engine.address or None, init_kwargs=settings)
+    return runner
 
 
 def _make_dask(engine: Engine) -> TaskRunner[Any]:
     from prefect_dask import DaskTaskRunner
 
-    if engine.address:
-        return DaskTaskRunner(address=engine.address)
-    # One thread each: a model's own threads are as many as the environment says, by default one.
-    settings = {"n_workers": os.cpu_count(), "threads_per_worker": 1, "dashboard_address": None}
-    return DaskTaskRunner(cluster_kwargs=settings)
+    settings: dict[str, Any] = {"address": engine.address}
+    if not engine.address:
+        # One thread each: a model's own threads are what the environment says, by default one.
+        workers = {"n_workers": os.cpu_count(), "threads_per_worker": 1, "dashboard_address": None}
+        settings = {"cluster_kwargs": workers}
+    runner: TaskRunner[Any] = DaskTaskRunner(**settings)
+    return runner

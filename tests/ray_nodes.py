@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import secrets
 import signal
 import socket
 import subprocess
@@ -27,6 +28,9 @@ class RayNodes:
         """
         self.address = f"{HOST}:{find_port()}"
         self._work = work
+        # A password of this cluster's own, for the nodes and for who joins from this process.
+        (work / "token").write_text(secrets.token_hex(32))
+        os.environ |= {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN_PATH": str(work / "token")}
         self._nodes: list[subprocess.Popen[bytes]] = []
         for number in range(count):
             self._start(number)

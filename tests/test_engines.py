@@ -1,9 +1,10 @@
-"""Work on engines: in order, the same as here, done again where a node dies, refused where wrong."""
+"""Work on engines: in order, as here, done again where a node dies, refused where wrong."""
 
 import logging
 import os
 import time
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -30,10 +31,12 @@ def server() -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def nodes(tmp_path_factory: pytest.TempPathFactory, server: None) -> Iterator[RayNodes]:
-    ray = pytest.importorskip("ray")
-    pytest.importorskip("prefect_ray")
+    if not all(map(find_spec, ("ray", "prefect_ray"))):
+        pytest.skip("needs the extra ray")
     found = RayNodes(tmp_path_factory.mktemp("r"))
     yield found
+    import ray
+
     runners._open.cache_clear()
     ray.shutdown()
     found.stop()
