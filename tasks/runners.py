@@ -159,9 +159,8 @@ def _open(engine: Engine) -> TaskRunner[Any]:
             f"The engine {engine.kind} is not installed ({error}). "
             f"Run pip install 'burnish[{engine.kind}]', or leave BURNISH_ENGINE unset."
         ) from error
-    stack = contextlib.ExitStack()
     try:
-        stack.enter_context(runner)
+        _OPENED.enter_context(runner)
         if engine.kind == "dask":
             _ = runner.client  # type: ignore[attr-defined] # connects when first asked for
     except (ConnectionError, OSError, ValueError, RuntimeError) as error:
@@ -170,8 +169,17 @@ def _open(engine: Engine) -> TaskRunner[Any]:
             f"({type(error).__name__}: {error}). See whether it runs, and whether it has the same "
             "versions of Python and of the engine."
         ) from error
-    atexit.register(stack.close)
     return runner
+
+
+_OPENED = contextlib.ExitStack()
+
+
+@atexit.register
+def close_nodes() -> None:
+    """Close all task runners; what is asked of an engine next opens one anew."""
+    _OPENED.close()
+    _open.cache_clear()
 
 
 def _make_ray(engine: Engine) -> TaskRunner[Any]:

@@ -13,13 +13,12 @@ from prefect import flow
 from prefect.testing.utilities import prefect_test_harness
 
 from tasks import embed as embed_module
-from tasks import runners
 from tasks.contracts import BurnishError, Checkpoint
 from tasks.embed import embed
 from tasks.embed_part import LIBRARIES, embed_part
 from tasks.engines import VARIABLE, find_engine, read_engine, spread
 from tasks.packed import at_hand, pack
-from tasks.runners import Engine
+from tasks.runners import Engine, close_nodes
 from tests.ray_nodes import RayNodes
 
 
@@ -35,10 +34,7 @@ def nodes(tmp_path_factory: pytest.TempPathFactory, server: None) -> Iterator[Ra
         pytest.skip("needs the extra ray")
     found = RayNodes(tmp_path_factory.mktemp("r"))
     yield found
-    import ray
-
-    runners._open.cache_clear()
-    ray.shutdown()
+    close_nodes()
     found.stop()
 
 
@@ -144,5 +140,4 @@ def test_dask_gives_results_in_order(server: None, tmp_path: Path) -> None:
             )
 
         assert [value for value, _ in work()] == [0, 1, 4, 9, 16]
-        runners._open(engine).client.close()
-        runners._open.cache_clear()
+        close_nodes()

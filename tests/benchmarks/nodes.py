@@ -24,6 +24,7 @@ from typing import NamedTuple
 from prefect import flow
 from prefect.testing.utilities import prefect_test_harness
 
+from tasks.runners import close_nodes
 from tests.ray_nodes import RayNodes
 
 FOLDERS = ("asyncio", "email", "http")
@@ -110,9 +111,7 @@ def main() -> None:
         try:
             there = run(f"ray:{nodes.address}", work / "there", asked.folders)
         finally:
-            import ray
-
-            ray.shutdown()
+            close_nodes()
             nodes.stop()
     sys.stdout.write(tell(here, there, up))
     worked = {node for parts in there.parts.values() for node in re.findall(r"'(\w+)'", parts)}
