@@ -142,11 +142,14 @@ def _travelling_light() -> Iterator[None]:
     """
     with contextlib.ExitStack() as stack:
         flow_run, stage_run = FlowRunContext.get(), TaskRunContext.get()
-        if flow_run is not None:
-            bare = {"flow": Flow(_nothing, name="nodes"), "parameters": {}}
-            stack.enter_context(flow_run.copy(update=bare))
-        if stage_run is not None:
-            stack.enter_context(stage_run.copy(update={"task": Task(_nothing), "parameters": {}}))
+        for run, bare in (
+            (flow_run, {"flow": Flow(_nothing, name="nodes")}),
+            (stage_run, {"task": Task(_nothing)}),
+        ):
+            if run is not None:
+                light: Any = run.model_copy(update={**bare, "parameters": {}})
+                light._token = None  # the copy is not entered yet
+                stack.enter_context(light)
         yield
 
 

@@ -57,6 +57,7 @@ class RayNodes:
         while "Ray runtime started" not in (self._work / f"node-{number}.log").read_text():
             if node.poll() is not None or time.monotonic() - started > START_SECONDS:
                 told = (self._work / f"node-{number}.log").read_text()
+                self.stop()
                 raise RuntimeError(f"Ray node {number} does not start: {told[-2000:]}")
             time.sleep(0.2)
 
