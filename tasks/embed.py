@@ -2,14 +2,17 @@
 
 import ctypes
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
 from .contracts import Checkpoint
+from .embed_part import LIBRARIES, embed_part
+from .engines import find_engine, spread
 from .kept_vectors import open_memo, text_keys
+from .packed import pack
 from .progress import progress
 from .vectors import VectorMemo, shorten_vectors
 
@@ -19,7 +22,8 @@ if TYPE_CHECKING:
     from .core.encoder import Encoder, Kind
     from .core.pooling import Pooling
 
-# Texts between two writes: a kill loses a minute of work on a small machine.
+# Texts between two writes: a kill loses a minute of work on a small machine. Engines are sent the
+# same parts: the last bits of an embedding depend on the texts it shares a batch with.
 PART_TEXTS = 512
 
 
@@ -113,13 +117,12 @@ def embed_poolings(
     missing = np.flatnonzero(np.min(list(rows.values()), axis=0) < 0)
     with progress(what, len(first), "texts") as advance:
         advance(len(first) - len(missing))
-        for start in range(0, len(missing), PART_TEXTS):
-            part = missing[start : start + PART_TEXTS]
-            some = [texts[place] for place in first[part]]
-            found = encoder.encode_poolings(
-                some, kind, layers, poolings, batch_tokens=batch_tokens, advance=advance
-            )
-            _trim_heap()
+        parts = [missing[start:][:PART_TEXTS] for start in range(0, len(missing), PART_TEXTS)]
+        encoded = _encode(
+            checkpoint, encoder, [first[part] for part in parts], texts,
+            (kind, layers, poolings, batch_tokens), what, advance,
+        )  # fmt: skip
+        for part, found in zip(parts, encoded, strict=True):
             asked = keys.dictionary.take(pa.array(part))
             for place, (pooling, memo) in enumerate(memos.items()):
                 rows[pooling][part] = _keep(memo, asked, found[:, place])
@@ -128,6 +131,42 @@ def embed_poolings(
         work["known"] = work.get("known", 0) + len(first) - len(missing)
     kept = layers if wanted is None else wanted
     return {pooling: memo.gather(rows[pooling][numbers], kept) for pooling, memo in memos.items()}
+
+
+def _encode(
+    checkpoint: Checkpoint,
+    encoder: "Encoder",
+    parts: "Sequence[np.ndarray]",
+    texts: Sequence[str],
+    how: tuple["Kind", Sequence[int], Sequence["Pooling"], int | None],
+    what: str,
+    advance: Callable[[int], object],
+) -> "Iterator[np.ndarray]":
+    """Embed parts of the texts, each given by its places, in order: here, or on the engine.
+
+    A single part stays here, where the model is loaded already.
+    """
+    kind, layers, poolings, batch_tokens = how
+    asked = ([texts[place] for place in part] for part in parts)
+    engine = find_engine() if len(parts) > 1 else None
+    if engine is None:
+        for some in asked:
+            yield encoder.encode_poolings(
+                some, kind, layers, poolings, batch_tokens=batch_tokens, advance=advance
+            )
+            _trim_heap()
+        return
+    path = checkpoint.check().path
+    sent = (
+        (path, checkpoint.fingerprint, some, kind, list(layers), list(poolings), batch_tokens)
+        for some in asked
+    )
+    for found in spread(
+        engine, embed_part, sent,
+        what=what, libraries=LIBRARIES, uses_model=True, shared=lambda: pack(path),
+    ):  # fmt: skip
+        yield found
+        advance(len(found))
 
 
 def hand_down(

@@ -23,8 +23,12 @@ from .connection import RETRY_SECONDS, is_connection_lost
 from .contracts import Manifest, fingerprint, writable
 
 PACKAGE = __package__ or "tasks"
-# What a stage runs under, but what no result depends on.
-_APART = {f"{PACKAGE}.{name}" for name in ("stage", "connection", "progress", "memory")}
+# What a stage runs under, but what no result depends on. Engines are among it: parts are the same
+# on each, and a node whose code is another is refused.
+_APART = {
+    f"{PACKAGE}.{name}"
+    for name in ("stage", "connection", "progress", "memory", "engines", "runners", "packed")
+}
 
 
 @dataclass

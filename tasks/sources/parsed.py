@@ -3,15 +3,16 @@
 import hashlib
 import itertools
 from collections import Counter, defaultdict, deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple, TypeVar
 
 import pyarrow as pa
 
 from ..contracts import fingerprint
+from ..engines import find_engine, spread
 from ..memo import Memo
 from ..progress import progress
 from ..stage import fingerprint_code
@@ -24,6 +25,9 @@ PASSED = "passed: "  # begins a problem that another run may not meet
 AHEAD_FILES = 4  # parsed at once, each in a process of its own
 AHEAD_BYTES = 1 << 26  # what these may hold together, unless one alone is larger
 BATCH_RESULTS = 1024
+# Sent to an engine's node at once: enough to be worth the way, little enough to be lost with it.
+PART_PAGES = 32
+PART_BYTES = 1 << 22  # unless one page alone is larger
 
 
 def _texts(*names: str) -> pa.StructType:
@@ -43,6 +47,17 @@ PARSED = pa.struct(
 )
 
 
+class Loaded(NamedTuple):
+    """A page that was read: its bytes, or the problem with it."""
+
+    kind: str
+    content: bytes
+    problem: str
+
+
+Result = TypeVar("Result")
+
+
 def parse_pages(
     pages: list[Page], most: int, root: Path, work: Counter[str]
 ) -> Iterator[tuple[Page, dict[str, Any]]]:
@@ -56,12 +71,21 @@ def parse_pages(
     }
     memo = Memo(root, "documents", settings, PARSED)
 
-    def compute(items: list[Page]) -> Iterator[dict[str, Any]]:
-        return _ahead(items, lambda page: _read(page, most))
+    engine = find_engine()
 
+    def compute(items: list[Page]) -> Iterator[dict[str, Any]]:
+        if engine is None or len(items) <= PART_PAGES:
+            return _ahead(items, lambda page: _read(page, most))
+        loaded = _ahead(items, lambda page: _load(page, most))
+        sent = ((part,) for part in _pack(loaded))
+        libraries = [*parse.LIBRARIES, "charset-normalizer"]
+        found = spread(engine, parse_part, sent, what="parsing", libraries=libraries)
+        return itertools.chain.from_iterable(found)
+
+    at_once = 256 if engine is None else 256 * PART_PAGES  # what nodes are kept busy with
     with progress("parse", len(alike), "documents") as advance:
         firsts = {key: same[0] for key, same in alike.items()}
-        results = memo.fill(firsts, compute, part_items=256, advance=advance)
+        results = memo.fill(firsts, compute, part_items=at_once, advance=advance)
     work["known"] += len(pages) - memo.computed
     for start in range(0, len(results), BATCH_RESULTS):
         batch = results.slice(start, BATCH_RESULTS).to_pylist()
@@ -93,29 +117,46 @@ def _settle(
     return parsed, is_new and number > 1
 
 
+def parse_part(loaded: list[Loaded], packed: None = None) -> list[dict[str, Any]]:
+    """Parse pages that were read elsewhere, in order; what could not be read stays as it is."""
+    return [_parse(*one) for one in loaded]
+
+
 def _read(page: Page, most: int, *, again: bool = False) -> dict[str, Any]:
-    """Read and parse a page; a problem that may pass begins with `PASSED`.
+    """Read and parse a page; see `_load`."""
+    return _parse(*_load(page, most, again=again))
+
+
+def _load(page: Page, most: int, *, again: bool = False) -> Loaded:
+    """Read a page; a problem that may pass begins with `PASSED`.
 
     Args:
         page: The page.
         most: Longest in bytes that is read.
         again: Whether it was found changed before; then it is taken as it is now.
     """
-    parsed = {"title": "", "sections": [], "lost": [], "problem": "", "guessed": ""}
+    kind = page.file.kind
     try:
         content = load(page.file, most)
     except OSError as error:
-        return {**parsed, "problem": PASSED + why_unreadable(error)}
+        return Loaded(kind, b"", PASSED + why_unreadable(error))
     except ValueError as error:  # it has grown
-        return {**parsed, "problem": PASSED + str(error)}
+        return Loaded(kind, b"", PASSED + str(error))
     is_local = isinstance(page.file, LocalFile)
     if is_local and not again and hashlib.sha256(content).hexdigest() != page.identity:
-        return {**parsed, "problem": PASSED + CHANGED}
+        return Loaded(kind, b"", PASSED + CHANGED)
+    return Loaded(kind, content, "")
+
+
+def _parse(kind: str, content: bytes, problem: str) -> dict[str, Any]:
+    parsed = {"title": "", "sections": [], "lost": [], "problem": problem, "guessed": ""}
+    if problem:
+        return parsed
     try:
-        if page.file.kind not in parse.BINARY:
+        if kind not in parse.BINARY:
             decoded = decode(content)
             content, parsed["guessed"] = decoded.text.encode(), decoded.guessed
-        title, sections, lost = parse.parse_page(page.file.kind, content, "")
+        title, sections, lost = parse.parse_page(kind, content, "")
     except parse.Passing as error:  # the machine's fault, not the page's
         return {**parsed, "problem": PASSED + str(error)}
     except ValueError as error:
@@ -124,9 +165,23 @@ def _read(page: Page, most: int, *, again: bool = False) -> dict[str, Any]:
     return {**parsed, "title": title, "sections": list(map(vars, sections)), "lost": told}
 
 
-def _ahead(pages: list[Page], read: Callable[[Page], dict[str, Any]]) -> Iterator[dict[str, Any]]:
+def _pack(pages: Iterable[Loaded]) -> Iterator[list[Loaded]]:
+    """Gather pages into parts for nodes."""
+    part: list[Loaded] = []
+    held = 0
+    for page in pages:
+        if part and (len(part) == PART_PAGES or held + len(page.content) > PART_BYTES):
+            yield part
+            part, held = [], 0
+        part.append(page)
+        held += len(page.content)
+    if part:
+        yield part
+
+
+def _ahead(pages: list[Page], read: Callable[[Page], Result]) -> Iterator[Result]:
     """Read pages a few at once, in order, as long as together they are not too large."""
-    waiting: deque[tuple[Future[dict[str, Any]], int]] = deque()
+    waiting: deque[tuple[Future[Result], int]] = deque()
     held = 0
     with ThreadPoolExecutor(AHEAD_FILES) as threads:
         for page in pages:

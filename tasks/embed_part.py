@@ -1,0 +1,66 @@
+"""A part of the texts to embed, on whatever process it landed: the model is loaded once there."""
+
+import os
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from .packed import at_hand
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from .core.encoder import Encoder, Kind
+    from .core.pooling import Pooling
+
+LIBRARIES = ("torch", "transformers", "tokenizers")
+
+_AT_WORK = threading.Lock()  # Dask may run parts in threads of one process
+
+
+def embed_part(
+    folder: Path,
+    fingerprint: str,
+    texts: Sequence[str],
+    kind: "Kind",
+    layers: Sequence[int],
+    poolings: "Sequence[Pooling]",
+    batch_tokens: int | None,
+    packed: "np.ndarray | None",
+) -> "np.ndarray":
+    """Embed texts with a checkpoint, as `Encoder.encode_poolings` does.
+
+    Args:
+        folder: The checkpoint's folder where the flow runs.
+        fingerprint: Of the checkpoint.
+        texts: The part.
+        kind: Which prompt they get.
+        layers: Layers embedded.
+        poolings: Poolings wanted.
+        batch_tokens: Tokens that go through the model at once.
+        packed: The folder's content, for a process that does not see the folder.
+
+    Returns:
+        (texts, poolings, layers, dimension) float32.
+    """
+    with _AT_WORK:
+        known = _LOADED.get(fingerprint)
+        if known is None:
+            _LOADED.clear()  # one model at a time: memory is the nodes' scarcest
+            known = _LOADED[fingerprint] = _load(folder, fingerprint, packed)
+        return known.encode_poolings(texts, kind, layers, poolings, batch_tokens=batch_tokens)
+
+
+_LOADED: "dict[str, Encoder]" = {}
+
+
+def _load(folder: Path, fingerprint: str, packed: "np.ndarray | None") -> "Encoder":
+    import torch
+
+    from .model_files import load_encoder
+
+    # Tokenizers take all cores unless told; torch is told by the engine, through the environment.
+    os.environ.setdefault("RAYON_NUM_THREADS", str(torch.get_num_threads()))
+    with at_hand(folder, fingerprint, packed) as seen:
+        return load_encoder(seen)
