@@ -32,8 +32,9 @@ class EvaluateConfig(Config):
     """Folder in BEIR's layout, or pydoc:, on which it is measured what the model has forgotten. Not
     given, it is pydoc: (Python's documentation, 360 questions), unless that is tuned on; '' leaves
     it out."""
-    general_passages: int = Field(default=1000, ge=10)
-    """Most documents of it that are searched: those that answer a question, and a sample."""
+    general_passages: int | None = Field(default=None, ge=10)
+    """Most documents of it that are searched: those that answer a question, and a sample. By
+    default as many as there are passages to tune on, but 500 at least and 1000 at most."""
     passages_per_query: int = Field(default=1000, ge=100, le=2000)
     """Passages searched per query, of which documents are ranked; long documents need more."""
     resamples: int = Field(default=10_000, ge=100)
@@ -81,7 +82,7 @@ def evaluate(
     """
     from .benchmark import read_benchmark
     from .endpoint import score_endpoint
-    from .general import read_general
+    from .general import bound_general, read_general
     from .scoring import Model, score_bm25
     from .speed import measure_layers
     from .tuned import Tuned
@@ -91,7 +92,8 @@ def evaluate(
     depth, root = config.passages_per_query, corpus.root
     # first what may fail for reasons that are not ours, before hours of embedding
     theirs = score_endpoint(benchmark, root, config.endpoint, depth)
-    known = general and read_general(general, root, config.general_passages, config.seed)
+    most = config.general_passages or bound_general(len(benchmark.passages.ids))
+    known = general and read_general(general, root, most, config.seed)
     tuned, untuned = Tuned(checkpoint, healed, config.poolings), Model("base", base)
     systems = [
         *tuned.score(benchmark, search),

@@ -91,6 +91,18 @@ def read_general(listing: Listing, root: Path, most_passages: int, seed: int) ->
     return make_benchmark(passages, queries)
 
 
+def bound_general(passages: int) -> int:
+    """Return the most documents of the general set that are searched beside so many passages.
+
+    What was forgotten of something else shall not take much longer to measure than what was
+    learned: on a small corpus it was most of a run.
+
+    >>> [bound_general(passages) for passages in (71, 800, 20_000)]
+    [500, 800, 1000]
+    """
+    return min(max(passages, 500), 1000)
+
+
 def draw(
     questions: "Sequence[Question]", document_ids: Collection[str], most: int, seed: int
 ) -> "tuple[list[Question], list[str]]":
