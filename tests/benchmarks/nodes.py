@@ -57,10 +57,13 @@ class Listener(logging.Handler):
 def make(root: Path, folders: Sequence[str]) -> tuple[dict[str, float], dict[str, str]]:
     """Read, cut, and embed; return seconds and fingerprints by stage."""
     from tasks.adopt import adopt
+    from tasks.embed import embed
     from tasks.ingest import IngestConfig, ingest
+    from tasks.model_files import load_encoder
     from tasks.retrieve import RetrieveConfig, retrieve
     from tasks.sources import list_sources
     from tasks.synthesize import SynthesizeConfig, synthesize
+    from tasks.tables import read_passages
 
     library = Path(sysconfig.get_path("stdlib"))
     named = tuple(str(library / folder) for folder in folders)
@@ -74,13 +77,14 @@ def make(root: Path, folders: Sequence[str]) -> tuple[dict[str, float], dict[str
     started = time.monotonic()
     candidates = retrieve(corpus, pairs, base, RetrieveConfig())
     seconds["retrieve"] = time.monotonic() - started
-    vectors = hashlib.sha256()
-    for file in sorted((root / "memo" / "embeddings").rglob("*")):
-        if file.is_file():
-            vectors.update(file.read_bytes())
+    encoder = load_encoder(base.path)
+    vectors = embed(  # as `retrieve` left them in the memo
+        root, base, read_passages(corpus).texts, "document", range(1, encoder.layers + 1),
+        encoder=encoder,
+    )  # fmt: skip
     made = {"Corpus": corpus, "Pairs": pairs, "Candidates": candidates}
     fingerprints = {name: noun.fingerprint for name, noun in made.items()}
-    return seconds, {**fingerprints, "vectors": vectors.hexdigest()[:16]}
+    return seconds, {**fingerprints, "vectors": hashlib.sha256(vectors.tobytes()).hexdigest()[:16]}
 
 
 def run(engine: str, root: Path, folders: Sequence[str]) -> Told:
