@@ -1,11 +1,11 @@
 """search: ask the champion, from the registry, about the last corpus."""
 
-import json
 from pathlib import Path
 
 from pydantic import Field
 from pydantic_settings import CliPositionalArg
 
+from flows.state import find_corpus
 from tasks.config import Config
 from tasks.contracts import BurnishError, Corpus
 from tasks.registry import CANDIDATE, CHAMPION, Pulled, Registry
@@ -85,9 +85,9 @@ def pull(root: Path, name: str) -> tuple[str, Pulled]:
 
 def read_last_corpus(root: Path) -> Corpus:
     """Return the corpus that the last run was made from."""
-    pointer = root / "last.json"
-    if not pointer.exists():
+    corpus = find_corpus(root)
+    if corpus is None:
         raise BurnishError(
             f"Nothing was made below {root} yet. Run `burnish retrain` first, or give --root."
         )
-    return Corpus.open(root / "corpus" / json.loads(pointer.read_text())["corpus"])
+    return corpus
