@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
 from .contracts import Manifest, writable
-from .sources.listing import DOUBT
 from .store import Store, find_store
 
 logger = logging.getLogger(__name__)
@@ -24,6 +23,8 @@ def ready_store(root: Path) -> None:
     Raises:
         BurnishError: it cannot be used.
     """
+    from .sources.listing import DOUBT
+
     store = find_store()
     if store is None:
         return
@@ -91,6 +92,8 @@ def _find(store: Store, kind: type[Manifest], key: str, root: Path, unsent: Path
 
 
 def _store(store: Store, made: Any, key: str) -> None:  # noqa: ANN401 - a stage's noun
+    from .sources.listing import DOUBT  # whose package imports the stages
+
     store.put(made)
     doubt = made.root / DOUBT
     if doubt.exists() and store.read(DOUBT.as_posix()) != doubt.read_bytes():

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import TypeVar
 
 from .contracts import SIGNATURE, BurnishError, Manifest
-from .sources.names import check_secrets
 
 VARIABLE = "BURNISH_STORE"
 MARK = "burnish.json"  # written at the start of every run, to see that it can be
@@ -55,6 +54,8 @@ class Store:
             BurnishError: the address is wrong, or its driver is not installed.
         """
         from fsspec.core import url_to_fs
+
+        from .sources.names import check_secrets
 
         check_secrets(url)
         self.shown = url.rstrip("/")
