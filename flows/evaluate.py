@@ -17,6 +17,7 @@ from tasks.core.statistics import paired_bootstrap
 from tasks.evaluate import EvaluateConfig, evaluate_last
 from tasks.ingest import IngestConfig, ingest
 from tasks.report import Row
+from tasks.shared import ready_store
 from tasks.synthesize import SynthesizeConfig, identify_author, synthesize
 
 KEY = "evaluate-summary"  # of the artifact: the summaries of all runs are one history
@@ -53,6 +54,7 @@ def evaluate(config: ScoreConfig) -> Scores:
     from rich.markdown import Markdown
 
     root = config.root.expanduser().resolve()
+    ready_store(root)
     alias, pulled = pull(root, config.name)
     base, listing, stages = take_in(as_retrain(config))
     corpus = ingest(base, listing, stages.ingest)

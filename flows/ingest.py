@@ -11,6 +11,7 @@ from flows.summary import tell_corpus
 from tasks import ingest as stage
 from tasks.adopt import AdoptConfig
 from tasks.contracts import Corpus
+from tasks.shared import ready_store
 
 KEY = "ingest-summary"  # of the artifact: the summaries of all runs are one history
 
@@ -30,6 +31,7 @@ def ingest(config: ReadConfig) -> Corpus:
     from rich.console import Console
     from rich.markdown import Markdown
 
+    ready_store(config.root.expanduser().resolve())
     base, listing, stages = take_in(as_retrain(config))
     corpus = stage.ingest(base, listing, stages.ingest)
     point_to_corpus(corpus.root, corpus.fingerprint, see(config, listing))

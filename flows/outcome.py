@@ -1,5 +1,6 @@
 """What came of a run, in a few words: its name, so that a list of runs tells it all."""
 
+import inspect
 import logging
 import re
 import textwrap
@@ -93,7 +94,7 @@ def find_stage(error: BaseException) -> str:
     for frame in _frames(error):
         name = frame.f_code.co_name
         found = frame.f_globals.get(name)
-        if isinstance(found, Task) and found.fn.__code__ is frame.f_code:
+        if isinstance(found, Task) and inspect.unwrap(found.fn).__code__ is frame.f_code:
             return name
     return ""
 

@@ -21,6 +21,7 @@ from tasks.config import Config
 from tasks.contracts import BurnishError
 from tasks.provenance import describe_code, describe_environment
 from tasks.registry import CHECKPOINT_TAG, Registry
+from tasks.store import without_store
 
 if TYPE_CHECKING:
     from mlflow.entities.model_registry import ModelVersion
@@ -72,7 +73,7 @@ def reproduce(config: ReproduceConfig) -> None:
     hand_down_paid(registry.root, folder)
     before = {name: recorded[name] for name in DECIDED_BY if name in recorded}
     before["model"] = version.tags[CHECKPOINT_TAG]
-    with contextlib.chdir(find_directory(recorded)):
+    with without_store(), contextlib.chdir(find_directory(recorded)):
         now = make_again(settings)
     changes = tell_changes(recorded)
     _show(config, before, now, changes)

@@ -20,6 +20,7 @@ from tasks.contracts import Checkpoint, fingerprint
 from tasks.draw import draw
 from tasks.janitor import end_dead_runs
 from tasks.registry import Registry
+from tasks.shared import ready_store
 from tasks.sources import Listing, list_sources
 
 
@@ -33,6 +34,7 @@ def retrain(config: RetrainConfig, when: Literal["always", "needed"] = "always")
             new documents start runs that train only when needed.
     """
     root = config.root.expanduser().resolve()
+    ready_store(root)
     registry = Registry(root, config.registry.name)  # better told now than at last if it is down
     end_dead_runs(registry)
     inputs = take_in(config)

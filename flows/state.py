@@ -2,9 +2,10 @@
 
 import json
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
-from tasks.contracts import BurnishError, Corpus, Pairs, writable
+from tasks.contracts import SIGNATURE, BurnishError, Corpus, Manifest, Pairs, writable
+from tasks.store import find_store
 
 LAST, TRAINED = "last.json", "trained.json"
 
@@ -51,7 +52,9 @@ def read_last_corpus(root: Path) -> Corpus:
         raise BurnishError(
             f"Nothing was made below {root} yet. Run `burnish retrain` first, or give --root."
         )
-    return Corpus.open(root / "corpus" / known["corpus"])
+    return _find_noun(root, Corpus, known["corpus"]) or Corpus.open(
+        root / "corpus" / known["corpus"]
+    )
 
 
 def read_seen(root: Path, sources: str) -> str:
@@ -67,10 +70,21 @@ def remember_training(root: Path, corpus: Corpus, pairs: Pairs) -> None:
 def find_trained(root: Path) -> Trained | None:
     """Return what the last finished training was made from; None if there is none any more."""
     known = _read(root / TRAINED)
-    folders = [root / noun / known.get(noun, "none") for noun in ("corpus", "pairs")]
-    if not all((folder / "manifest.json").exists() for folder in folders):
-        return None
-    return Trained(Corpus.open(folders[0]), Pairs.open(folders[1]))
+    corpus = _find_noun(root, Corpus, known.get("corpus", "none"))
+    pairs = _find_noun(root, Pairs, known.get("pairs", "none"))
+    return Trained(corpus, pairs) if corpus and pairs else None
+
+
+M = TypeVar("M", bound=Manifest)
+
+
+def _find_noun(root: Path, kind: type[M], fingerprint: str) -> M | None:
+    """Return a noun from below the root, or else from the store."""
+    folder = root / kind.__name__.lower() / fingerprint
+    if (folder / SIGNATURE).exists():
+        return kind.open(folder)
+    store = find_store()
+    return store.fetch(kind, fingerprint, root) if store else None
 
 
 def _write(file: Path, told: dict[str, Any]) -> None:
@@ -79,8 +93,12 @@ def _write(file: Path, told: dict[str, Any]) -> None:
         unfinished = file.with_suffix(".json.part")
         unfinished.write_text(json.dumps(told))
         unfinished.replace(file)
+    if store := find_store():
+        store.write(file.name, json.dumps(told).encode())
 
 
 def _read(file: Path) -> dict[str, Any]:
-    found = json.loads(file.read_text()) if file.exists() else {}
+    store = find_store()
+    stored = store.read(file.name) if store else None  # what other machines did last is there
+    found = json.loads(stored or (file.read_text() if file.exists() else "{}"))
     return found if isinstance(found, dict) else {}

@@ -83,6 +83,33 @@ class Manifest(BaseModel):
         signed = json.loads((folder / SIGNATURE).read_text())
         return cls.model_validate({**signed, "path": folder})
 
+    @classmethod
+    def take_in(cls, root: Path, fingerprint: str, write: Callable[[Path], None]) -> Self | None:
+        """Let `write` fill a fresh directory with what was finished and signed elsewhere.
+
+        Returns:
+            Its manifest, or None if what came is not what the fingerprint names.
+
+        Raises:
+            BurnishError: the disk is full or `root` cannot be written.
+        """
+        target = root / cls.__name__.lower() / fingerprint
+        with writable(root):
+            unfinished = root / "unfinished"
+            unfinished.mkdir(parents=True, exist_ok=True)
+            folder = Path(tempfile.mkdtemp(prefix=f"{cls.__name__.lower()}-", dir=unfinished))
+            folder.chmod(0o755)  # as in `commit`
+            try:
+                write(folder)
+                if fingerprint_folder(folder) != fingerprint:
+                    return None
+                cls.open(folder)
+                target.parent.mkdir(exist_ok=True)
+                _rename(folder, target)
+            finally:
+                shutil.rmtree(folder, ignore_errors=True)
+        return cls.open(target)
+
     def check(self) -> Self:
         """Return this manifest if its directory is there, else say how to make it again."""
         if not (self.path / SIGNATURE).exists():

@@ -8,7 +8,7 @@ import sys
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from importlib.util import find_spec, resolve_name
 from pathlib import Path
 from types import ModuleType
@@ -21,13 +21,24 @@ from prefect.utilities.hashing import hash_objects
 
 from .connection import RETRY_SECONDS, is_connection_lost
 from .contracts import Manifest, fingerprint, writable
+from .shared import share
 
 PACKAGE = __package__ or "tasks"
 # What a stage runs under, but what no result depends on. Engines are among it: parts are the same
-# on each, and a node whose code is another is refused.
+# on each, and a node whose code is another is refused. So is the store: it keeps what it is given.
 _APART = {
     f"{PACKAGE}.{name}"
-    for name in ("stage", "connection", "progress", "memory", "engines", "runners", "packed")
+    for name in (
+        "stage",
+        "connection",
+        "progress",
+        "memory",
+        "engines",
+        "runners",
+        "packed",
+        "store",
+        "shared",
+    )
 }
 
 
@@ -77,11 +88,12 @@ class Code(CachePolicy):
         return fingerprint(fingerprint_code(task_ctx.task.fn.__module__), identities)
 
 
-def _identify_content(value: Any) -> Any:  # noqa: ANN401 - any argument of a stage
+def _identify_content(value: Any, place: str | None = None) -> Any:  # noqa: ANN401 - any argument
     if isinstance(value, Manifest):
-        return [type(value).__name__, str(value.path), value.fingerprint]
+        where = str(value.path) if place is None else place
+        return [type(value).__name__, where, value.fingerprint]
     if isinstance(value, list | tuple):
-        return [_identify_content(one) for one in value]
+        return [_identify_content(one, place) for one in value]
     return value
 
 
@@ -99,7 +111,14 @@ def stage(fn: Callable[P, R]) -> Task[P, R]:
         cache_policy=Content() + Code(), persist_result=True, result_serializer="json",
         retries=len(RETRY_SECONDS), retry_delay_seconds=list(RETRY_SECONDS),
         retry_condition_fn=is_connection_lost,
-    )(fn)  # fmt: skip
+    )(share(fn, partial(name_key, fn)))  # fmt: skip
+
+
+def name_key(fn: Callable[..., Any], arguments: dict[str, Any]) -> str:
+    """Return what a stage's result is stored by: the same wherever the root lies."""
+    known = {name: _identify_content(value, "") for name, value in arguments.items()}
+    hashed = hash_objects(known, raise_on_failure=True)
+    return fingerprint(fn.__module__, fn.__qualname__, fingerprint_code(fn.__module__), hashed)
 
 
 def identify(root: Path) -> str:
