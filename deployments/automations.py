@@ -1,4 +1,4 @@
-"""Automations in Prefect: dead runs are marked crashed, and people are told what matters.
+"""Automations in Prefect: new documents start runs, dead runs end, people are told what matters.
 
 Each is made once and looked up by its name ever after: what a person changes of it in the UI stays,
 also that it is switched off. One that was deleted is made again; switch it off instead.
@@ -14,13 +14,16 @@ The address with its secret stays in the block, which Prefect keeps encrypted.
 
 import datetime
 import logging
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from prefect.client.schemas.objects import StateType
-from prefect.events.actions import ChangeFlowRunState, SendNotification
+from prefect.events.actions import ChangeFlowRunState, RunDeployment, SendNotification
 from prefect.events.schemas.automations import AutomationCore, EventTrigger, Posture
 
+from deployments.deployed import NAMES
+from deployments.triggers import start_for_documents
 from flows.announce import EVENT
 
 if TYPE_CHECKING:
@@ -33,8 +36,7 @@ HEARTBEAT_SECONDS = 30  # the least that Prefect takes; PREFECT_FLOWS_HEARTBEAT_
 SILENT_SECONDS = 4 * HEARTBEAT_SECONDS  # three may get lost while a machine swaps
 WAITING_SECONDS = 15 * 60  # to start: a node that is fetched for it pulls gigabytes first
 
-DEPLOYED = ("retrain", "ingest", "evaluate", "promote", "rollback")
-FLOWS = (*DEPLOYED, "dataset", "model", "reproduce")  # with those that run inside others
+FLOWS = (*NAMES, "dataset", "model", "reproduce")  # with those that run inside others
 RUNS = {"prefect.resource.id": "prefect.flow-run.*"}
 STARTING = {
     f"prefect.flow-run.{name}" for name in ("Pending", "Submitting", "InfrastructurePending")
@@ -42,17 +44,22 @@ STARTING = {
 ALIVE = {f"prefect.flow-run.{name}" for name in ("heartbeat", "Running", "Cancelling")}
 
 
-def register_automations(block: str = "burnish") -> None:
+def register_automations(block: str = "burnish", started: Sequence[UUID] = ()) -> None:
     """Make the automations that are not there yet.
 
     Args:
         block: Name of the notification block that people are told through. While there is none,
             nobody is told; call this again once there is.
+        started: The deployment that new documents start, if there is one.
     """
     from prefect.client.orchestration import get_client
 
     with get_client(sync_client=True) as client:
-        wanted = [crash_silent_runs(), crash_runs_that_never_start()]
+        wanted = [
+            crash_silent_runs(),
+            crash_runs_that_never_start(),
+            *map(start_for_documents, started),
+        ]
         found = find_block(client, block)
         if found is None:
             logger.info(
@@ -103,7 +110,7 @@ def tell_of_failures(block: UUID) -> AutomationCore:
     )
     return AutomationCore(
         name="Burnish: tell of failed runs",
-        trigger=_event(ends, RUNS, _of("deployment", DEPLOYED)),
+        trigger=_event(ends, RUNS, _of("deployment", NAMES)),
         actions=[_notify(block, "Burnish: {{ deployment.name }} {{ flow_run.state.name }}", body)],
     )
 
@@ -140,18 +147,22 @@ def _make(client: "SyncPrefectClient", automation: AutomationCore) -> None:
 
 
 def _mend(client: "SyncPrefectClient", known: "Automation", wanted: AutomationCore) -> None:
-    """Notify through the block that there is now, where the one of then was deleted."""
+    """Use the notification block or the deployment that there is now, where the old is deleted."""
     from prefect import automations
     from prefect.exceptions import ObjectNotFound
 
     for action, new in zip(known.actions, wanted.actions, strict=False):
-        if isinstance(action, SendNotification) and isinstance(new, SendNotification):
-            try:
+        try:
+            if isinstance(action, SendNotification) and isinstance(new, SendNotification):
+                place = "block_document_id"
                 client.read_block_document(action.block_document_id)
-            except ObjectNotFound:
-                action.block_document_id = new.block_document_id
-                automations.Automation(**known.model_dump()).update()
-                logger.info("%s: through the new notification block", known.name)
+            elif isinstance(action, RunDeployment) and isinstance(new, RunDeployment):
+                place = "deployment_id"
+                client.read_deployment(action.deployment_id)  # type: ignore[arg-type]
+        except ObjectNotFound:
+            setattr(action, place, getattr(new, place))
+            automations.Automation(**known.model_dump()).update()
+            logger.info("%s: what it used was deleted, and is made anew", known.name)
 
 
 def _silence(after: set[str], seconds: int) -> EventTrigger:

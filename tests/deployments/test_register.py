@@ -2,20 +2,27 @@
 
 import logging
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import httpx
+import prefect.automations
 import pytest
 from prefect import Flow
 from prefect.client.orchestration import SyncPrefectClient, get_client
+from prefect.client.schemas.actions import WorkPoolCreate
 from prefect.client.schemas.responses import DeploymentResponse
+from prefect.events.actions import RunDeployment
+from prefect.events.schemas.automations import Automation
 from prefect.flows import load_flow_from_entrypoint
 from prefect.utilities.callables import parameter_schema
 
+from deployments.deployed import DEPLOYED
 from deployments.kept import drop_unknown
-from deployments.register import CPU, DEPLOYED, GPU, describe_new, register
+from deployments.register import CPU, GPU, PROCESS, describe_new, register
+from deployments.triggers import DEBOUNCE_SECONDS, start_for_documents
 from flows.retrain import retrain
 
 FLOWS = [one.flow for one in DEPLOYED]
@@ -175,6 +182,52 @@ def test_a_schedule_that_was_deleted_stays_deleted(
     change(client, "DELETE", f"/deployments/{deployment.id}/schedules/{nightly.id}")
     register(tmp_path, has_gpu=False)
     assert read(client).schedules == []
+
+
+def read_trigger(client: SyncPrefectClient) -> Automation:
+    (found,) = client.read_automations_by_name(start_for_documents(uuid4()).name)
+    return found
+
+
+def test_a_trigger_that_was_edited_or_switched_off_stays_so(
+    deployment: DeploymentResponse, client: SyncPrefectClient, tmp_path: Path
+) -> None:
+    made = read_trigger(client)
+    (action,) = made.actions
+    assert isinstance(action, RunDeployment)
+    assert made.enabled
+    assert action.deployment_id == deployment.id
+    assert action.schedule_after == timedelta(seconds=DEBOUNCE_SECONDS)
+    action.schedule_after = timedelta(minutes=10)
+    edited = made.model_copy(update={"enabled": False})
+    prefect.automations.Automation(**edited.model_dump()).update()
+    register(tmp_path, has_gpu=False)
+    after = read_trigger(client)
+    assert (after.id, after.enabled) == (made.id, False)
+    assert after.actions == [action]
+
+    client.delete_deployment(deployment.id)  # and with it nothing of the trigger
+    register(tmp_path, has_gpu=False)
+    anew = read_trigger(client)
+    assert anew.actions == [action.model_copy(update={"deployment_id": read(client).id})]
+    assert (anew.id, anew.enabled) == (made.id, False)
+
+
+def test_runs_in_containers_are_told_no_directory_of_this_machine(
+    client: SyncPrefectClient, registered: None, tmp_path: Path
+) -> None:
+    def begin_anew(kind: str) -> DeploymentResponse:
+        for known in client.read_deployments():
+            client.delete_deployment(known.id)
+        change(client, "DELETE", f"/work_pools/{CPU}")
+        client.create_work_pool(WorkPoolCreate(name=CPU, type=kind))
+        register(tmp_path, has_gpu=False)
+        return read(client)
+
+    found = begin_anew("kubernetes")
+    assert (found.work_pool_name, found.job_variables) == (CPU, {})
+    assert client.read_work_pool(CPU).type == "kubernetes"
+    assert begin_anew(PROCESS).job_variables == {"working_dir": str(Path.cwd())}
 
 
 def test_what_the_code_no_longer_takes_is_left_out_and_told(
