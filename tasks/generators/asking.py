@@ -159,10 +159,12 @@ class Asking:
             raise self._error(what, asked)
 
     def _error(self, what: str, asked: Asked) -> BurnishError:
+        # what comes first is the name of the run that fails
         return BurnishError(
-            f"The endpoint {self.config.base_url} (model {self.config.model}) gives no "
-            f"{self.wanted}: {what}. {self._chat.advise(asked.last_error)} The {asked.paid} "
-            "answers of this run are kept; the next run goes on from them."
+            f"No {self.wanted} from {self._chat.host}: {what}. "
+            f"{self._chat.advise(asked.last_error)} Asked was {self.config.model} at "
+            f"{self.config.base_url}; the {asked.paid} answers of this run are kept, and the next "
+            "run goes on from them."
         )
 
     def _estimate(self, text: str) -> int:

@@ -4,6 +4,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from .budget import Usage
 from .prompts import Message
@@ -15,6 +16,10 @@ if TYPE_CHECKING:
 MAX_DETAIL = 300  # characters of what an endpoint says about an error
 # Quotas do not come back by waiting; OpenAI and those that follow it say so with status 429 too.
 EMPTY = ("insufficient_quota", "billing_hard_limit_reached", "credit_limit")
+
+
+class OutOfPatience(Exception):
+    """An endpoint is busy for longer than anybody waits; raised from what it answered last."""
 
 
 @dataclass(frozen=True)
@@ -79,12 +84,16 @@ class Chat:
             message = error.message.removeprefix(f"Error code: {status} - ")
             says = "" if status in (401, 403) else f": {self._detail(message)}"
             return f"status {status}{says}"
+        if isinstance(error, OutOfPatience):
+            return str(error)
         return f"{type(error).__name__}: {self._detail(error)}"
 
     def advise(self, error: BaseException | None) -> str:
         """Say what a person can do about it."""
         from openai import APIConnectionError, APIStatusError
 
+        if isinstance(error, OutOfPatience):
+            error = error.__cause__
         status = error.status_code if isinstance(error, APIStatusError) else None
         if status in (401, 403):
             state = "holds a key it does not accept" if self._key else "is not set"
@@ -92,7 +101,10 @@ class Chat:
         if status == 404:
             return "Check the model's name and the address, which usually ends in /v1."
         if status == 429:
-            return "Set requests_per_minute to what it allows, or raise the quota, or wait longer."
+            return (
+                "Start the next run when it answers again, or wait longer for it with "
+                "patience_seconds; set requests_per_minute to what it allows, or raise the quota."
+            )
         if status is not None and status < 500:
             return "Change the setting it objects to."
         if isinstance(error, APIConnectionError):
@@ -109,6 +121,8 @@ class Chat:
             RateLimitError,
         )
 
+        if isinstance(error, OutOfPatience):
+            return True
         if isinstance(error, RateLimitError):
             said = f"{error.code} {error.type} {error.message}"
             return any(word in said for word in EMPTY)
@@ -125,6 +139,20 @@ class Chat:
         # Too many requests, or overloaded and saying until when.
         is_busy = error.status_code == 429 or (error.status_code >= 500 and seconds is not None)
         return is_busy, seconds
+
+    def tell_busy(self, error: BaseException) -> str:
+        """Say how busy an endpoint is: the status, and the seconds it asks for, if any."""
+        _, seconds = self.pause(error)
+        asks = "" if seconds is None else f", asks for {seconds:.0f} s"
+        return f"status {getattr(error, 'status_code', 'unknown')}{asks}"
+
+    def lose_patience(
+        self, error: BaseException, busy_seconds: float, patience_seconds: float
+    ) -> OutOfPatience:
+        """Make the error of who has waited for long enough, or would have to for too long."""
+        waited = f", no answer for {busy_seconds:.0f} s" if busy_seconds >= 1 else ""
+        patience = f"patience_seconds is {patience_seconds:g}"
+        return OutOfPatience(f"{self.tell_busy(error)}{waited}, and {patience}")
 
     @staticmethod
     def is_passing(error: BaseException) -> bool:
@@ -145,6 +173,11 @@ class Chat:
         if isinstance(error, APIConnectionError) and not isinstance(error, APITimeoutError):
             return type(error.__cause__).__name__ == "ConnectError"
         return False
+
+    @property
+    def host(self) -> str:
+        """Where it is, without what of the address may be a secret."""
+        return urlsplit(self.base_url).netloc.rpartition("@")[2]
 
     @property
     def _key(self) -> str:

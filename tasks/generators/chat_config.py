@@ -43,7 +43,9 @@ class ChatConfig(Config):
     concurrency: int = Field(default=8, ge=1, le=256)
     """Most requests under way at once."""
     patience_seconds: float = Field(default=600, ge=0)
-    """Longest time without any answer while the endpoint says that it is busy."""
+    """Longest time without any answer while the endpoint says that it is busy (status 429). Then,
+    or at once if it asks to be left alone for longer, the run fails and gives up its place; what
+    was answered is kept, and the next run goes on from it."""
     max_retries: int = Field(default=6, ge=0, le=20)
     """Tries after the first for one request that fails otherwise, with growing pauses."""
     timeout_seconds: float = Field(default=60, gt=0)

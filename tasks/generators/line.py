@@ -46,7 +46,8 @@ class Line:
 
         Raises:
             OverBudget: it could cost more than is left.
-            openai.APIError: the endpoint does not answer, or not any more.
+            OutOfPatience: the endpoint is busy for too long.
+            openai.APIError: it does not answer, or not any more.
         """
         from openai import APIError
 

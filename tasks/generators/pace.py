@@ -9,6 +9,7 @@ FIRST_GAP_SECONDS = 0.5  # between requests after the first time an endpoint is 
 LONGEST_GAP_SECONDS = 5.0
 NO_GAP_SECONDS = 0.01
 FASTER = 0.9  # seven answers undo the doubling of one refusal
+TELL_SECONDS = 60.0  # between two words about being busy
 
 
 @dataclass
@@ -36,6 +37,7 @@ class Pace:
     _gap: float = 0.0
     _slowed_at: float = float("-inf")
     _busy_since: float | None = None
+    _told_at: float = float("-inf")
     _queue: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def turn(self, tokens: int) -> float:
@@ -75,6 +77,19 @@ class Pace:
         if gap > self._gap:
             self._gap, self._slowed_at = gap, now
         self._free_at = max(self._free_at, until)
+        return True
+
+    @property
+    def busy_seconds(self) -> float:
+        """How long there has been no answer since the endpoint said that it is busy."""
+        return 0.0 if self._busy_since is None else self.clock() - self._busy_since
+
+    def is_due_to_tell(self) -> bool:
+        """Tell whether to say now that the endpoint is busy: at once, and then every minute."""
+        now = self.clock()
+        if now - self._told_at < TELL_SECONDS:
+            return False
+        self._told_at = now
         return True
 
     def _seconds(self, tokens: int) -> float:

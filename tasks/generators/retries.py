@@ -1,6 +1,7 @@
 """Whether a request that failed is sent again, and when."""
 
 import asyncio
+import logging
 import random
 from typing import TYPE_CHECKING
 
@@ -9,6 +10,8 @@ from .pace import Pace
 
 if TYPE_CHECKING:
     from openai import APIError
+
+logger = logging.getLogger(__name__)
 
 LONGEST_PAUSE_SECONDS = 8.0
 
@@ -28,12 +31,22 @@ def count_failure(
 
     Returns:
         Failures now; no more than before if the endpoint is only busy, and the pace slows down.
+
+    Raises:
+        OutOfPatience: it is busy for longer than anybody waits.
+        openai.APIError: what went wrong.
     """
     is_busy, seconds = chat.pause(error)
     if is_busy and not chat.is_final(error):
-        if pace.busy(started, seconds):
-            return failed
-        raise error
+        if not pace.busy(started, seconds):
+            raise chat.lose_patience(error, pace.busy_seconds, pace.patience_seconds) from error
+        if pace.is_due_to_tell():
+            said, longest = chat.tell_busy(error), pace.patience_seconds
+            logger.warning(
+                "%s is busy: %s; no answer for %.0f s, and after %.0f s this fails",
+                chat.host, said, pace.busy_seconds, longest,
+            )  # fmt: skip
+        return failed
     if failed == most or not chat.is_passing(error):
         raise error
     return failed + 1

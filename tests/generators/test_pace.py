@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from flows.outcome import name_failure
+from tasks.connection import is_broken
 from tasks.contracts import BurnishError
 from tasks.generators.endpoint import Endpoint, EndpointConfig
 from tasks.generators.pace import Pace
@@ -105,6 +107,19 @@ def test_patience_ends(clock: Clock) -> None:
     assert not Pace(patience_seconds=30).busy(0, 3600)
 
 
+def test_being_busy_is_told_at_once_and_then_every_minute(clock: Clock) -> None:
+    pace = Pace(clock=clock.time, sleep=clock.sleep)
+    told = []
+    for _ in range(300):
+        pace.busy(clock.now, 1.0)
+        if pace.is_due_to_tell():
+            told.append(pace.busy_seconds)
+        clock.now += 1
+    assert told == pytest.approx([0, 60, 120, 180, 240])
+    pace.answered(1, 1)
+    assert pace.busy_seconds == 0
+
+
 def test_an_endpoints_own_limit_is_found_with_few_refusals(clock: Clock) -> None:
     pace = Pace(clock=clock.time, sleep=clock.sleep)
     answered, refused = 0, 0
@@ -154,7 +169,38 @@ def test_who_asks_for_hours_gets_no_wait(tmp_path: Path, serve: Serve, asks: str
     config = EndpointConfig(base_url=server.url, model="m", concurrency=1)
     with pytest.raises(BurnishError, match="requests_per_minute"):
         Endpoint(config, tmp_path, 2).generate(PASSAGES, lambda count: None)
-    assert len(server.requests) == 5
+    assert len(server.requests) == 1  # what asks to be left alone is left alone
+
+
+@pytest.mark.parametrize("asks", [{"Retry-After": "3600"}, {}])
+def test_who_is_busy_for_too_long_fails_the_run_and_the_next_goes_on(
+    tmp_path: Path, serve: Serve, caplog: pytest.LogCaptureFixture, asks: dict[str, str]
+) -> None:
+    def busy_after_ten(text: str, number: int) -> Reply:
+        is_busy = number > 10  # with two passages left, fewer than may fail
+        return (429, asks, {"error": {"message": "x"}}) if is_busy else useful(text, number)
+
+    server = serve(busy_after_ten)
+    config = EndpointConfig(
+        base_url=server.url, model="m", concurrency=1, patience_seconds=1.2, max_failed_share=0.5
+    )
+    with pytest.raises(BurnishError) as caught:
+        Endpoint(config, tmp_path, 2).generate(PASSAGES, lambda count: None)
+    told = str(caught.value)
+    host = server.url.removeprefix("http://").removesuffix("/v1")
+    assert told.startswith(f"No queries from {host}: status 429, ")
+    assert "patience_seconds is 1.2" in told and "the 10 answers of this run are kept" in told
+    assert ("asks for 3600 s" in told) == bool(asks)
+    assert not is_broken(caught.value)  # Prefect does not wait as long once more
+    name = name_failure(caught.value)
+    assert host in name and "429" in name
+    waits = [line for line in caplog.messages if "is busy: status 429" in line]
+    assert len(waits) == (0 if asks else 1)  # a wait is told, once a minute
+    refused = len(server.requests)
+    server.reply = useful
+    made = Endpoint(config, tmp_path, 2).generate(PASSAGES, lambda count: None)
+    assert len(server.requests) == refused + 2
+    assert all(len(each.queries) == 2 for each in made)
 
 
 def test_an_empty_purse_is_not_waited_for(tmp_path: Path, serve: Serve) -> None:
