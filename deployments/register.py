@@ -2,6 +2,7 @@
 
 import contextlib
 import logging
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,8 +13,8 @@ from prefect.types.entrypoint import EntrypointType
 
 from deployments.automations import register_automations
 from deployments.deployed import DEPLOYED, Deployed
+from deployments.given import GivenConfig, describe_documents, fill_in
 from deployments.kept import keep_edits
-from tasks.config import Config
 from tasks.contracts import BurnishError
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ POOL_LIMITS = {CPU: None, GPU: 1}  # runs at once; two trainings do not fit one 
 PROCESS = "process"  # the type of pools whose runs are processes of the worker's machine
 
 
-class DeployConfig(Config):
+class DeployConfig(GivenConfig):
     """Register the deployments with the Prefect server at PREFECT_API_URL, which runs already."""
 
     root: Path = Path(".burnish")
@@ -49,11 +50,12 @@ def deploy(config: DeployConfig) -> None:
         raise BurnishError(
             "No Prefect server is named. Set PREFECT_API_URL, or start one with `burnish up`."
         )
-    register(config.root.expanduser().resolve(), has_gpu=config.gpu)
+    told = describe_documents(config)
+    register(config.root.expanduser().resolve(), has_gpu=config.gpu, documents=told)
     logger.info("registered at %s", PREFECT_API_URL.value())
 
 
-def register(root: Path, *, has_gpu: bool) -> None:
+def register(root: Path, *, has_gpu: bool, documents: Mapping[str, Any] | None = None) -> None:
     """Register the pools, every deployment, and the automations.
 
     A schedule, a parameter, a trigger, or whatever else a person has set in the UI is handed back
@@ -62,6 +64,7 @@ def register(root: Path, *, has_gpu: bool) -> None:
     Args:
         root: Folder that the runs work in, told to deployments that are new.
         has_gpu: New deployments that train or score belong to the pool `gpu`.
+        documents: Parameters of those that read documents, where nobody has set any.
 
     Raises:
         BurnishError: Prefect does not answer, or refuses.
@@ -73,8 +76,12 @@ def register(root: Path, *, has_gpu: bool) -> None:
     try:
         with get_client(sync_client=True) as client:
             make_pools(client, [CPU, GPU] if has_gpu else [CPU])
-            made = [(one, _register(client, one, root, has_gpu=has_gpu)) for one in DEPLOYED]
-            register_automations(started=[found for one, found in made if one.is_triggered])
+            made = {}
+            for one in DEPLOYED:
+                settings = describe_new(one, root, has_gpu=has_gpu)
+                made[one.flow.name] = _register(client, one, settings, documents or {})
+            started = [made[one.flow.name] for one in DEPLOYED if one.is_triggered]
+            register_automations(started=started)
     except (httpx.HTTPError, PrefectHTTPStatusError, RuntimeError) as error:
         raise BurnishError(
             f"The deployments cannot be registered with Prefect: {error}. See that its server "
@@ -97,13 +104,18 @@ def make_pools(client: "SyncPrefectClient", names: list[str]) -> None:
             continue
 
 
-def _register(client: "SyncPrefectClient", one: Deployed, root: Path, *, has_gpu: bool) -> "UUID":
+def _register(
+    client: "SyncPrefectClient",
+    one: Deployed,
+    settings: dict[str, Any],
+    documents: Mapping[str, Any],
+) -> "UUID":
     from prefect.exceptions import ObjectNotFound
 
     name = one.flow.name
-    settings = describe_new(one, root, has_gpu=has_gpu)
     with contextlib.suppress(ObjectNotFound):
         settings |= keep_edits(client.read_deployment_by_name(f"{name}/{name}"), one.flow)
+    settings["parameters"] = fill_in(one.flow, settings["parameters"], documents)
     if settings["job_variables"] is None:
         kind = client.read_work_pool(settings["work_pool_name"]).type
         settings["job_variables"] = describe_place(kind)

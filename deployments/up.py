@@ -5,17 +5,18 @@ import os
 import signal
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 from pydantic import Field
 from rich.console import Console
 from rich.table import Table
 
-from tasks.config import Config
 from tasks.contracts import BurnishError, writable
 
 from .access import Login, find_login, require_login_beyond_loopback
+from .given import GivenConfig, describe_documents
 from .health import Deadline, require_login, wait_for_health, wait_for_worker
 from .manager import Manager
 from .register import register
@@ -25,7 +26,7 @@ from .stores import hand_over_experiments
 INLINE_COMMENTS = (" ;", " #", "\n")  # in supervisord's configuration the rest would be a comment
 
 
-class UpConfig(Config):
+class UpConfig(GivenConfig):
     """Start all that a team leaves running, on this machine; Ctrl-C or SIGTERM ends it.
 
     Databases other than SQLite are named in the environment, where passwords belong:
@@ -59,6 +60,7 @@ def up(config: UpConfig) -> None:
         BurnishError: something is in the way, or a service does not come up; all is ended then.
     """
     root = config.root.expanduser().resolve()
+    documents = describe_documents(config)
     login = find_login(os.environ, is_wanted=config.auth)
     require_login_beyond_loopback(config.host, login)
     console = Console(highlight=False, soft_wrap=True)
@@ -74,7 +76,9 @@ def up(config: UpConfig) -> None:
             began = time.monotonic()
             hand_over_experiments(root, plan.environment.get("MLFLOW_BACKEND_STORE_URI", ""))
             console.print(f"Starting {', '.join(one.title for one in plan.services)} ...")
-            bring_up(manager, plan, root, login, Deadline(config.start_seconds), has_gpu=has_gpu)
+            deadline = Deadline(config.start_seconds)
+            begin = partial(register, root, has_gpu=has_gpu, documents=documents)
+            bring_up(manager, plan, login, deadline, begin)
             show(console, manager, plan, time.monotonic() - began)
             manager.wait()
         console.print("Everything is stopped.")
@@ -83,13 +87,18 @@ def up(config: UpConfig) -> None:
 def bring_up(
     manager: Manager,
     plan: Plan,
-    root: Path,
     login: Login | None,
     deadline: Deadline,
-    *,
-    has_gpu: bool,
+    begin: Callable[[], None],
 ) -> None:
     """Start all services in order: servers, deployments, workers; return when all are ready.
+
+    Args:
+        manager: What starts them.
+        plan: What is started.
+        login: Who may log in, if not anybody.
+        deadline: Until when all must be ready.
+        begin: Registers the deployments.
 
     Raises:
         BurnishError: one does not come up.
@@ -105,7 +114,7 @@ def bring_up(
     told = plan.environment.get("PREFECT_API_AUTH_STRING")
     known = {PREFECT_API_URL: plan.environment["PREFECT_API_URL"], PREFECT_API_AUTH_STRING: told}
     with temporary_settings(known):
-        register(root, has_gpu=has_gpu)
+        begin()
         waiting = [service for service in plan.services if service.waits]
         for service in waiting:
             manager.begin(service)

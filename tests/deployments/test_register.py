@@ -20,10 +20,12 @@ from prefect.flows import load_flow_from_entrypoint
 from prefect.utilities.callables import parameter_schema
 
 from deployments.deployed import DEPLOYED
+from deployments.given import GivenConfig, describe_documents
 from deployments.kept import drop_unknown
 from deployments.register import CPU, GPU, PROCESS, describe_new, register
 from deployments.triggers import DEBOUNCE_SECONDS, start_for_documents
 from flows.retrain import retrain
+from tasks.contracts import BurnishError
 
 FLOWS = [one.flow for one in DEPLOYED]
 NAMES = {flow.name for flow in FLOWS}
@@ -133,7 +135,7 @@ def test_a_good_value_of_every_kind_is_taken(registered: None, client: SyncPrefe
         "rounds": 10, "train": {"loss": "triplet"}, "ingest": {"max_characters": 5},
     }  # fmt: skip
     answer = create_run(client, read(client).id, config)
-    assert answer.status_code == 201
+    assert answer.status_code == 201, answer.text
     taken = retrain.validate_parameters(answer.json()["parameters"])["config"]
     assert taken.root == Path("/data")
     assert taken.sources == ("docs, and more", "s3://bucket")
@@ -211,6 +213,36 @@ def test_a_trigger_that_was_edited_or_switched_off_stays_so(
     anew = read_trigger(client)
     assert anew.actions == [action.model_copy(update={"deployment_id": read(client).id})]
     assert (anew.id, anew.enabled) == (made.id, False)
+
+
+def test_documents_named_on_the_command_line_are_set_where_nobody_has_set_any(
+    deployment: DeploymentResponse,
+    client: SyncPrefectClient,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    for name in ("docs", "other"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "a.md").write_text("# A\n\nText.\n")
+    monkeypatch.chdir(tmp_path)
+    told = describe_documents(GivenConfig(sources=("docs", "s3://team/docs"), questions="docs"))
+    register(tmp_path, has_gpu=False, documents=told)
+    wanted = {
+        "root": str(tmp_path), "sources": [str(tmp_path / "docs"), "s3://team/docs"],
+        "questions": str(tmp_path / "docs"),
+    }  # fmt: skip
+    for name in ("retrain", "ingest", "evaluate"):
+        assert read(client, name).parameters == {"config": wanted}
+    assert read(client, "promote").parameters == {"config": {"root": str(tmp_path)}}
+
+    other = describe_documents(GivenConfig(sources=("other",)))
+    with caplog.at_level(logging.WARNING):
+        register(tmp_path, has_gpu=False, documents=other)
+    assert read(client).parameters == {"config": wanted}
+    assert "retrain keeps the sources that Prefect knows" in caplog.text
+    with pytest.raises(BurnishError, match="nowhere"):
+        describe_documents(GivenConfig(sources=("nowhere",)))
 
 
 def test_runs_in_containers_are_told_no_directory_of_this_machine(

@@ -94,6 +94,7 @@ def test_it_comes_up_works_and_goes_down(place: Place, silent: str) -> None:
         said = up.wait_until_ready()
         assert f"http://127.0.0.1:{place.prefect_port}" in said
         mark = up.find_mark()
+        assert find_listening(mark) == {place.prefect_port, place.mlflow_port}
         refuses("runs already on", root=place.root)
         for port in ("prefect_port", "mlflow_port"):
             taken = {"root": place.folder / "other", port: getattr(place, port)}
@@ -118,6 +119,18 @@ def test_it_comes_up_works_and_goes_down(place: Place, silent: str) -> None:
     assert up.said.read_text().endswith("Everything is stopped.\n")
     assert find_marked(mark) == []
     (place.folder / "stuck").write_text(stuck)
+
+
+def find_listening(mark: str) -> set[int]:
+    """Return the ports that are listened at; nothing is, but for loopback."""
+    every = [
+        connection.laddr
+        for process in find_marked(mark)
+        for connection in process.net_connections()
+        if connection.status == psutil.CONN_LISTEN
+    ]
+    assert {address.ip for address in every} == {"127.0.0.1"}
+    return {address.port for address in every}
 
 
 def find_runs(mark: str) -> list[psutil.Process]:
@@ -186,7 +199,7 @@ def push_as_the_readme_says(place: Place, login: tuple[str, str]) -> None:
     """Send the event of the README with its own command; see that the server has it."""
     (command,) = re.findall(r"```sh\n +(curl .*?)\n +```", README.read_text(), re.DOTALL)
     assert "corpus.burnish" in command
-    command = command.replace("burnish", "pushed")  # of which no trigger knows
+    command = command.replace("burnish", "pushed")  # what watch tells is not this
     command = command.replace("4200", str(place.prefect_port))
     command = command.replace("curl ", f"curl -sS --fail-with-body -u {':'.join(login)} ", 1)
     done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False)

@@ -1,0 +1,86 @@
+"""The documents that the command line names: what the deployments start from at first."""
+
+import logging
+import os
+import re
+from collections.abc import Mapping
+from typing import Any, get_type_hints
+
+from prefect import Flow
+
+from tasks.config import Config
+from tasks.contracts import BurnishError
+from tasks.sources.names import exists, kind_of, local_path
+
+logger = logging.getLogger(__name__)
+
+
+class GivenConfig(Config):
+    """Documents for the deployments, where nobody has set any in Prefect's UI yet."""
+
+    sources: tuple[str, ...] = ()
+    """Where the documents are, as in `burnish retrain`: what every run starts from, and what is
+    watched. What is set in Prefect's UI stays."""
+    questions: str | None = None
+    """Folder of judged questions about the documents, as in `burnish retrain`."""
+
+
+def describe_documents(given: GivenConfig) -> dict[str, Any]:
+    """Return what is given as parameters: they mean the same from wherever a run starts.
+
+    Raises:
+        BurnishError: there is no such folder or file on this machine.
+    """
+    told: dict[str, Any] = {}
+    if given.sources:
+        told["sources"] = [make_absolute(name) for name in given.sources]
+        for name in told["sources"]:
+            require(name)
+    if given.questions:
+        told["questions"] = make_absolute(given.questions)
+    return told
+
+
+def require(name: str) -> None:
+    """Refuse a folder or file that is not there; what is elsewhere is looked at by the runs.
+
+    Raises:
+        BurnishError: it is not there.
+    """
+    place = name if exists(name) else name.partition("#")[0]
+    if not kind_of(place) and not re.search(r"[*?\[]", place) and not local_path(place).exists():
+        raise BurnishError(
+            f"There is no {place}. Name a folder, a glob, a file, or a URL that is there."
+        )
+
+
+def make_absolute(name: str) -> str:
+    """Return a path as it is named from anywhere; anything else as it is.
+
+    >>> make_absolute("s3://team/docs"), make_absolute("pydoc:json"), make_absolute("/docs/*.md")
+    ('s3://team/docs', 'pydoc:json', '/docs/*.md')
+    """
+    if kind_of(name) or name.startswith(("file://", "local://")):
+        return name
+    return os.path.join(os.getcwd(), os.path.expanduser(name))  # noqa: PTH109, PTH111, PTH118
+
+
+def fill_in(
+    flow: Flow[..., Any], parameters: Mapping[str, Any], told: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Return a deployment's parameters with the documents given where it names none.
+
+    Args:
+        flow: What is deployed; one that reads no documents is told of none.
+        parameters: As they are known to Prefect.
+        told: From `describe_documents`.
+    """
+    fields = get_type_hints(flow.fn)["config"].model_fields
+    config = dict(parameters.get("config", {}))
+    for field in told.keys() & fields.keys():
+        if config.setdefault(field, told[field]) != told[field]:
+            logger.warning(
+                "%s keeps the %s that Prefect knows: %s. To change them, edit its parameters there",
+                flow.name, field, config[field],
+            )  # fmt: skip
+    return {**parameters, "config": config}
