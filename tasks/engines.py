@@ -12,7 +12,7 @@ import sys
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cache
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from typing import Any, NamedTuple, TypeVar
 
 from prefect import Task
@@ -137,8 +137,16 @@ def stamp_code(module: str, libraries: Sequence[str]) -> str:
 
     What follows a `+` in a version is how it was built: a node with a GPU may have another build.
     """
-    versions = {name: version(name).partition("+")[0] for name in libraries}
+    versions = {name: _find_version(name).partition("+")[0] for name in libraries}
     return fingerprint(fingerprint_code(module), versions)
+
+
+def _find_version(library: str) -> str:
+    """Return the version of a library; nothing for one that is not there."""
+    try:
+        return version(library)
+    except PackageNotFoundError:
+        return ""
 
 
 def _do(

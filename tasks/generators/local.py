@@ -2,22 +2,28 @@
 
 import importlib.metadata
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from ..contracts import BurnishError
 from ..core.reading import Passage
 from ..core.splits import digest
 from ..core.vocabulary import terms
+from ..engines import find_engine, spread
+from ..packed import pack
+from ..runners import Engine
 from . import Examples, Made
 from .answers import read_answer
 from .kept_answers import KeptAnswers
 from .local_config import LocalConfig
 from .local_model import LocalModel, find_model
 from .local_prompts import QUESTIONS, Frame, choose_examples, frame, passage_tokens
+from .write_part import Manner, Written, write_part
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
@@ -27,6 +33,9 @@ __all__ = ["Local", "LocalConfig"]
 PHRASE_TERMS = 4  # fewer in a row are anybody's
 OPENING_TERMS = 3  # as in `how do I`
 LIBRARIES = ("torch", "transformers", "tokenizers")
+# Sent to an engine's node at once: enough that its rows are mostly full, little enough to be lost.
+PART_PASSAGES = 32
+PART_ROUNDS = 4  # passages at the least, for each that is written for at the same time
 
 
 @dataclass
@@ -106,24 +115,54 @@ class Local:
         """Write for texts by key; yield key and answer as they are done."""
         if not texts:
             return
-        from .local_writer import Writer
-
-        config = self.config
-        writer = Writer(
-            self._model.load(),
-            self._tokenizer,
-            self._frame,
-            lines=self.count,
-            max_tokens=config.max_query_tokens,
-            temperature=config.temperature,
-            top_p=config.top_p,
-            contrast=config.contrast,
-        )
-        tokens = passage_tokens(self._tokenizer, list(texts.values()), config.max_passage_tokens)
+        most = self.config.max_passage_tokens
+        tokens = passage_tokens(self._tokenizer, list(texts.values()), most)
         seeds = [int(digest(self.seed, key)[:12], 16) for key in texts]
         keys = list(texts)
-        for number, queries, cut in writer.write(tokens, seeds, config.queries_at_once):
+        for number, queries, cut in self._write_lines(tokens, seeds):
             yield keys[number], json.dumps({"queries": queries, "cut": cut}, ensure_ascii=False)
+
+    def _write_lines(
+        self, tokens: Sequence[Sequence[int]], seeds: Sequence[int]
+    ) -> Iterator[tuple[int, list[str], list[str]]]:
+        """Do what `Writer.write` does: here, or on the engine if there is more than a part."""
+        rows = self.config.queries_at_once
+        at_once = max(rows // self.count, 1)
+        size = at_once * max(PART_ROUNDS, -(-PART_PASSAGES // at_once))
+        engine = find_engine() if len(tokens) > size else None
+        if engine is None:
+            writer = self._manner.prepare(self._model.load(), self._tokenizer)
+            yield from writer.write(tokens, seeds, rows)
+            return
+        order = list(range(len(tokens)))
+        if self._model.has_encoder:  # read in batches, padded: so a part's are those of the whole
+            order.sort(key=lambda number: -len(tokens[number]))
+        parts = [order[start : start + size] for start in range(0, len(order), size)]
+        sent = (
+            (
+                [np.array(tokens[number], np.int32) for number in part],
+                [seeds[number] for number in part],
+            )
+            for part in parts
+        )
+        for part, written in zip(parts, self._spread(engine, sent), strict=True):
+            for number, lines in zip(part, written, strict=True):
+                yield number, lines.finished, lines.cut
+
+    def _spread(
+        self, engine: Engine, parts: Iterable[tuple[Sequence[np.ndarray], Sequence[int]]]
+    ) -> Iterator[list[Written]]:
+        """Write for parts of the passages on the engine's nodes."""
+        model = self._model
+        # Read on every node as it would be here, whatever is there: answers are kept under that.
+        read = replace(model, precision=model.number_format, device=model.place.partition(":")[0])
+        how = read, model.fingerprint, self._manner, self.config.queries_at_once
+        unpacks = ["gguf"] if model.gguf_file else []
+        return spread(
+            engine, write_part, ((*how, *part) for part in parts),
+            what="writing", libraries=(*LIBRARIES, *unpacks), uses_model=True,
+            shared=lambda: pack(model.folder, model.files()),
+        )  # fmt: skip
 
     def _read(self, answer: str, text: str) -> Made:
         written = json.loads(answer)
@@ -141,6 +180,14 @@ class Local:
     def _model(self) -> LocalModel:
         config = self.config
         return find_model(config.model, config.gguf_file, config.precision, config.device)
+
+    @cached_property
+    def _manner(self) -> Manner:
+        config = self.config
+        return Manner(
+            self._frame, self.count, config.max_query_tokens, config.temperature, config.top_p,
+            config.contrast,
+        )  # fmt: skip
 
     @cached_property
     def _tokenizer(self) -> "PreTrainedTokenizerFast":

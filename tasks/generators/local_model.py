@@ -38,7 +38,7 @@ class LocalModel:
     def fingerprint(self) -> str:
         """Hash of all files that decide what the model writes."""
         content = hashlib.sha256()
-        for file in sorted(self._files()):
+        for file in sorted(self.files()):
             content.update(file.relative_to(self.folder).as_posix().encode() + b"\0")
             with file.open("rb") as stream:
                 content.update(hashlib.file_digest(stream, "sha256").digest())
@@ -66,7 +66,7 @@ class LocalModel:
         return self.device or ("cuda" if torch.cuda.is_available() else "cpu")
 
     @cached_property
-    def number_format(self) -> str:
+    def number_format(self) -> Precision:
         """Name of the torch dtype: bfloat16 where the processor computes in it, else float32."""
         if self.precision != "auto":
             return self.precision
@@ -112,6 +112,14 @@ class LocalModel:
         placed: PreTrainedModel = model.to(self.place).eval()  # type: ignore[arg-type]
         return placed
 
+    def files(self) -> Iterator[Path]:
+        """Yield the files that decide what the model writes."""
+        if self.gguf_file:
+            yield self.folder / self.gguf_file
+        else:
+            for pattern in WANTED:
+                yield from self.folder.glob(pattern)
+
     @property
     def _source(self) -> dict[str, Any]:
         gguf = {"gguf_file": self.gguf_file} if self.gguf_file else {}
@@ -123,13 +131,6 @@ class LocalModel:
         from transformers import GgufConfig
 
         return {"quantization_config": GgufConfig(dequantize=True)} if self.gguf_file else {}
-
-    def _files(self) -> Iterator[Path]:
-        if self.gguf_file:
-            yield self.folder / self.gguf_file
-        else:
-            for pattern in WANTED:
-                yield from self.folder.glob(pattern)
 
     def _unreadable(self, what: str, error: Exception) -> BurnishError:
         where = self.folder / self.gguf_file
