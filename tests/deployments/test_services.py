@@ -67,6 +67,14 @@ def test_what_it_told_to_export_names_no_other_server(tmp_path: Path) -> None:
     assert [one.name for one in plan(tmp_path, given).services][:2] == ["prefect", "mlflow"]
 
 
+def test_runs_outlive_a_database_that_is_away_for_minutes(tmp_path: Path) -> None:
+    told = plan(tmp_path, {}).environment
+    assert told["PREFECT_CLIENT_RETRY_EXTRA_CODES"] == "500"
+    assert sum(2**number for number in range(1, int(told["PREFECT_CLIENT_MAX_RETRIES"]) + 1)) > 240
+    given = {"PREFECT_CLIENT_MAX_RETRIES": "2"}
+    assert plan(tmp_path, given).environment["PREFECT_CLIENT_MAX_RETRIES"] == "2"
+
+
 def test_from_here_a_server_for_all_is_reached_at_loopback(tmp_path: Path) -> None:
     made = plan(tmp_path, {}, LOGIN, host="0.0.0.0")
     assert made.prefect == "http://127.0.0.1:4200"
