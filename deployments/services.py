@@ -129,9 +129,11 @@ def describe_habits(place: Place) -> dict[str, str]:
         "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": "30",  # the shortest; a dead run is told from it
         "PREFECT_WORKER_QUERY_SECONDS": "3",
         # what Prefect's server answers while its Postgres is away: by default a run, asking once,
-        # dies of it, and its worker cannot tell; so it asks for some four minutes
+        # dies of it, and its worker cannot tell; so it asks for some four minutes, and MLflow's
+        # server too, where a command that somebody waits for gives up after seconds
         "PREFECT_CLIENT_RETRY_EXTRA_CODES": "500",
         "PREFECT_CLIENT_MAX_RETRIES": "7",
+        "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "7",
         "MLFLOW_DISABLE_TELEMETRY": "true",
         # seven processes for evaluations by language models, which nothing here asks for
         "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",

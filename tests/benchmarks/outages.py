@@ -214,9 +214,10 @@ class Team:
         }
 
     def find_logs(self, run: str, word: str) -> list[str]:
-        """Return what a run has told Prefect that holds a word."""
-        sought = {"logs": {"flow_run_id": {"any_": [run]}}, "limit": 200}
-        lines = self.ask("POST", "/logs/filter", sought | {"sort": "TIMESTAMP_ASC"})
+        """Return what a run, and those inside it, have told Prefect that holds a word."""
+        since = {"timestamp": {"after_": self.read(run)["start_time"]}}
+        sought = {"logs": since, "limit": 200, "sort": "TIMESTAMP_ASC"}
+        lines = self.ask("POST", "/logs/filter", sought)
         return [line["message"] for line in lines if word in line["message"]]
 
     def find_secret(self) -> list[str]:
