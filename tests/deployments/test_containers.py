@@ -103,6 +103,8 @@ def test_programs_in_the_image_behave_as_under_up() -> None:
     defaults = [tuple(ast.literal_eval(one) for one in call.args) for call in calls]
     assert len(defaults) > 5 and set(defaults) <= told.items()
     assert told["HOME"] == ORDERS["WORKDIR"] == ORDERS["VOLUME"] == "/data"
+    pages = told["PREFECT_SERVER_UI_STATIC_DIRECTORY"]
+    assert pages.startswith("/data/")  # beside Prefect's code its user may not write, and sees none
     assert ORDERS["USER"].isdigit() and ORDERS["USER"] != "0"
 
 
