@@ -167,7 +167,7 @@ def test_dask_gives_results_in_order(
 ) -> None:
     pytest.importorskip("prefect_dask")
     # The worker is to find this module too, however pytest was started.
-    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[1]))
+    monkeypatch.syspath_prepend(str(Path(__file__).parents[1]))
     distributed = pytest.importorskip("distributed")
     with distributed.LocalCluster(
         n_workers=1, threads_per_worker=1, dashboard_address=None
