@@ -1,6 +1,6 @@
 """`burnish up` on Postgres; a database that goes away; an endpoint that answers 429 for an hour.
 
-    python tests/benchmarks/outages.py WORK [--parts postgres database endpoint]
+    PYTHONPATH=. python tests/benchmarks/outages.py WORK [--parts postgres database endpoint]
         [--moments .2 .5 .85] [--away 75]
 
 WORK is a new folder. The small corpus of sixty documents is what every run is made of, started from
