@@ -102,7 +102,9 @@ def open_nodes(engine: Engine, *, uses_model: bool) -> Nodes:
     options: dict[str, Any] = {"max_retries": TRIES - 1, "scheduling_strategy": "SPREAD"}
     gpus = int(sum(node.get("GPU", 0) for node in alive))
     if uses_model and gpus:
-        return Nodes(runner, engine, gpus, {**options, "num_cpus": 1, "num_gpus": 1}, api)
+        # Ray would end the process after each part: the next would load its model anew.
+        options |= {"num_cpus": 1, "num_gpus": 1, "max_calls": 0}
+        return Nodes(runner, engine, gpus, options, api)
     cores = [int(node["CPU"]) for node in alive if node.get("CPU", 0) >= 1]
     each = min(MODEL_CORES, *cores) if uses_model and cores else 1
     places = sum(count // each for count in cores)

@@ -19,13 +19,15 @@ START_SECONDS = 120
 class RayNodes:
     """Nodes of one place each, as `ray start` makes them; their processes end with `stop`."""
 
-    def __init__(self, work: Path, count: int = 2) -> None:
+    def __init__(self, work: Path, count: int = 2, gpus: int = 0) -> None:
         """Start a head and `count - 1` more.
 
         Args:
             work: Folder for Ray's files. Short: sockets below it may have 107 characters at most.
             count: Nodes.
+            gpus: That each node says it has; there need be none.
         """
+        self._gpus = gpus
         self.address = f"{HOST}:{find_port()}"
         self._work = work
         # A password of this cluster's own, for the nodes and for who joins from this process.
@@ -48,7 +50,7 @@ class RayNodes:
         with (self._work / f"node-{number}.log").open("wb") as log:
             node = subprocess.Popen(
                 [sys.executable, "-m", "ray.scripts.scripts", "start", "--block", "--num-cpus=1",
-                 "--num-gpus=0", f"--node-ip-address={HOST}", "--disable-usage-stats",
+                 f"--num-gpus={self._gpus}", f"--node-ip-address={HOST}", "--disable-usage-stats",
                  "--object-store-memory=300000000", *where],
                 env=environment, stdout=log, stderr=log, start_new_session=True,
             )  # fmt: skip

@@ -1,6 +1,6 @@
 """New documents under `burnish up`: what a burst starts, what a run meanwhile misses, what is lost.
 
-    python tests/benchmarks/arrivals.py WORK
+    python -m tests.benchmarks.arrivals WORK
 
 WORK is a new folder. A tiny model is trained on sixty documents first. Then 100 files are dropped
 in five seconds, and ten more while the run for them is under way; at last 20 are dropped while

@@ -1,6 +1,6 @@
 """A bucket for what is finished: an empty machine goes on from it, and a kill leaves nothing half.
 
-    python tests/benchmarks/bucket.py WORK --server PROGRAM [--kills 3]
+    python -m tests.benchmarks.bucket WORK --server PROGRAM [--kills 3]
 
 WORK is a new folder, PROGRAM a `moto_server`, which is an S3 of this machine (`pip install
 'moto[server]'`, best in an environment of its own). `burnish retrain` over sixty small documents

@@ -1,6 +1,6 @@
 """A search service's first day: `burnish up` behind a login, a run, and the model pulled from it.
 
-    python tests/benchmarks/client.py WORK [--prefect-database URL] [--mlflow-database URL]
+    python -m tests.benchmarks.client WORK [--prefect-database URL] [--mlflow-database URL]
 
 WORK is a new folder. `burnish up --auth` is started on free ports, and `retrain` over sixty small
 documents, from the deployment, as the form starts it. The client is an environment of its own with

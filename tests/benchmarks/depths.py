@@ -1,6 +1,6 @@
 """What every layer is worth: base, tuned, plainly cut, and healed, with and without labels.
 
-    python tests/benchmarks/depths.py DATA WORK [--labels] [--settings JSON]
+    python -m tests.benchmarks.depths DATA WORK [--labels] [--settings JSON]
 
 DATA is a folder in BEIR's layout with test questions; WORK is a folder, which the next call goes
 on in. With --labels the questions of `qrels/train.tsv` are trained on. Settings are JSON by stage,

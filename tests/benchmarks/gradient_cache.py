@@ -1,6 +1,6 @@
 """Gradient caching: the peak memory of a large batch beside that of a small one without it.
 
-    python tests/benchmarks/gradient_cache.py [--batch 4096] [--small 64] [--texts-per-pass 64]
+    python -m tests.benchmarks.gradient_cache [--batch 4096] [--small 64] [--texts-per-pass 64]
 
 A small random BERT takes one training step, exits and Matryoshka dimensions on, each in a process
 of its own: the small batch plain, the same batch cached, and the large batch cached. Told are the

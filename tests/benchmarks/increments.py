@@ -1,6 +1,6 @@
 """What a change costs: 3 files added, 2 changed, 1 removed in a folder of 2,000, counted.
 
-    python tests/benchmarks/increments.py DATA WORK [--files 2000]
+    python -m tests.benchmarks.increments DATA WORK [--files 2000]
 
 DATA is a folder in BEIR's layout whose texts fill the files; WORK is an empty folder. The four
 stages of the dataset run before and after the change in one root, then after it in a fresh one:

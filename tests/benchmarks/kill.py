@@ -1,6 +1,6 @@
 """SIGKILL at random moments of every stage: nothing finished is done again, the end is the same.
 
-    python tests/benchmarks/kill.py DATA WORK [--kills 10] [--documents 400] [--seed 0]
+    python -m tests.benchmarks.kill DATA WORK [--kills 10] [--documents 400] [--seed 0]
 
 DATA is a folder in BEIR's layout, of which the first documents are used; WORK is an empty folder.
 Each stage runs in a process that is killed `--kills` times, each time after a random share of the

@@ -1,6 +1,6 @@
 """SIGKILL of worker, server, and run at moments of a retrain: states end true, the end is the same.
 
-    python tests/benchmarks/kills.py WORK [--kills 10] [--seed 0] [--targets run server …]
+    python -m tests.benchmarks.kills WORK [--kills 10] [--seed 0] [--targets run server …]
 
 WORK is an empty folder. A Prefect server and a worker are started on loopback, with a database of
 their own, and `retrain` over sixty small documents as a deployment of one run at a time. It runs

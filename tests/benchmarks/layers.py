@@ -1,6 +1,6 @@
 """Score every layer from one pass, beside sentence-transformers evaluating each cut model.
 
-    python tests/benchmarks/layers.py --data ../shared/data/scifact
+    python -m tests.benchmarks.layers --data ../shared/data/scifact
 
 The figures must be the same; the ratio of the times tells what one pass saves. For L layers, each
 of which costs the same, evaluating the cuts takes the passes of (L + 1) / 2 whole models.

@@ -3,7 +3,7 @@
 The same model, the same passages and queries, the same rule (the 7 hardest of the 100 best that
 score at most .95 of the positive), each in processes of its own, one after the other:
 
-    python tests/benchmarks/mining.py DATA WORK [--passages N] [--queries N] [--model FOLDER]
+    python -m tests.benchmarks.mining DATA WORK [--passages N] [--queries N] [--model FOLDER]
 
 DATA is a folder in BEIR's layout; its train judgments are mined. With `--passages N` the texts are
 cut into N short passages instead, and the first words of some are the queries. WORK is an empty

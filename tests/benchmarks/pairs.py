@@ -1,6 +1,6 @@
 """What kinds of pairs, filters, and negatives are worth: one training per cell of a table.
 
-    python tests/benchmarks/pairs.py DATA WORK NAME=SETTINGS...
+    python -m tests.benchmarks.pairs DATA WORK NAME=SETTINGS...
 
 DATA is a folder in BEIR's layout with test questions; WORK is a folder, which the next call goes
 on in. SETTINGS is JSON of the stages' settings, as in `naive={"mine": {"max_ratio": null}}`. No

@@ -1,6 +1,6 @@
 """Print what `pairs.py` measured as a table in Markdown.
 
-    python tests/benchmarks/pairs_table.py AGAINST FILE...
+    python -m tests.benchmarks.pairs_table AGAINST FILE...
 
 FILE is a `cells.jsonl`. Told are the cells' nDCG@10 on people's test questions with 95 %
 intervals, and how far each is from the cell named AGAINST of the same documents, and of the same

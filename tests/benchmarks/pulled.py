@@ -1,6 +1,6 @@
 """Every way to pull a registered model, each in a process of its own: the same vectors?
 
-    python tests/benchmarks/pulled.py WORK [--model FOLDER] [--peers PYTHON]
+    python -m tests.benchmarks.pulled WORK [--model FOLDER] [--peers PYTHON]
 
 WORK is an empty folder. A model (by default a tiny one; `--model` any folder that can be cut) is
 registered and promoted on an `mlflow server` of its own, on the loopback interface, and pulled by

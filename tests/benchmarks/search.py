@@ -1,6 +1,6 @@
 """Search a million random vectors in a memory map, beside FAISS with all of them in memory.
 
-    python tests/benchmarks/search.py --passages 1000000 --queries 10000 --depth 100
+    python -m tests.benchmarks.search --passages 1000000 --queries 10000 --depth 100
 
 Each search has a process of its own, whose memory is sampled; the ratios tell how they compare.
 """

@@ -1,6 +1,6 @@
 """Training speed and quality beside sentence-transformers' trainer, on one machine in one run.
 
-    python tests/benchmarks/training.py DATA WORK [--labels] [--batch 64] [--max-tokens 128]
+    python -m tests.benchmarks.training DATA WORK [--labels] [--batch 64] [--max-tokens 128]
         [--rounds 4] [--block-seconds 45] [--minutes 3]
 
 DATA is a folder in BEIR's layout with test questions; WORK is a folder, which the next call goes

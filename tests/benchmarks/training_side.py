@@ -1,6 +1,6 @@
 """One side of `training.py` in a process of its own: it trains when told to and tells what it did.
 
-    python tests/benchmarks/training_side.py SETTINGS
+    python -m tests.benchmarks.training_side SETTINGS
 
 SETTINGS is JSON: what to train and how, see `training.py`. A line on standard input is a number of
 seconds to train for; a line `told {...}` answers it. At the end of the input the process ends.
