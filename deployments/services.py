@@ -134,6 +134,10 @@ def describe_habits(place: Place) -> dict[str, str]:
         "PREFECT_CLIENT_RETRY_EXTRA_CODES": "500",
         "PREFECT_CLIENT_MAX_RETRIES": "7",
         "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "7",
+        # stages' states are stored when they come, tried five times more, and lost then: the stage
+        # would stay `Running` in the UI. So they outlast 100 seconds, and show up to 20 s later
+        "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_BATCH_SIZE": "100",
+        "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_FLUSH_INTERVAL": "20",
         "MLFLOW_DISABLE_TELEMETRY": "true",
         # seven processes for evaluations by language models, which nothing here asks for
         "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
