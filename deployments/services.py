@@ -86,7 +86,7 @@ def plan_services(
     prefect = name_address(place.host, place.prefect_port)
     mlflow = name_address(place.host, place.mlflow_port)
     environment = {name: value for name, value in given.items() if name != "PREFECT_PROFILE"}
-    environment = describe_habits(place) | environment
+    environment = describe_habits(place, has_far_database=is_database_far(given)) | environment
     services = []
     if is_here(given.get("PREFECT_API_URL", ""), f"{prefect}/api"):
         services.append(serve_prefect(place, prefect))
@@ -95,6 +95,9 @@ def plan_services(
             "PREFECT_API_URL": f"{prefect}/api",
             "PREFECT_HOME": str(place.root / "prefect"),
         }
+        # by default its pages are written beside its code, where not every user may
+        pages = {"PREFECT_SERVER_UI_STATIC_DIRECTORY": str(place.root / "prefect" / "ui")}
+        environment = pages | environment
         environment = protect_prefect(login, prefect) | environment
     else:
         prefect = given["PREFECT_API_URL"].removesuffix("/").removesuffix("/api")
@@ -119,10 +122,32 @@ def is_here(given: str, own: str) -> bool:
     return not given or given.rstrip("/").replace("localhost", "127.0.0.1") == own
 
 
-def describe_habits(place: Place) -> dict[str, str]:
-    """Return how the services behave where the environment does not say otherwise."""
+def is_database_far(given: Mapping[str, str]) -> bool:
+    """Tell whether the environment names a database of Prefect's server that is no file.
+
+    >>> is_database_far({"PREFECT_SERVER_DATABASE_CONNECTION_URL": "postgresql+asyncpg://db/p"})
+    True
+    """
+    named = next((given[name] for name in PREFECT_ONLY[:2] if given.get(name)), "sqlite")
+    return bool(given.get("PREFECT_SERVER_DATABASE_HOST")) or not named.startswith("sqlite")
+
+
+def describe_habits(place: Place, *, has_far_database: bool) -> dict[str, str]:
+    """Return how the services behave where the environment does not say otherwise.
+
+    Args:
+        place: Where they are started.
+        has_far_database: Prefect's server keeps what it knows in one that may be away.
+    """
     # from another machine, this machine's loopback is not where the UI finds its server
     told = {} if is_loopback(place.host) else {"PREFECT_UI_API_URL": "/api"}
+    if has_far_database:
+        # stages' states are stored when they come, tried five times more, and lost then: the stage
+        # would stay `Running` in the UI. So they outlast 100 seconds, and show up to 20 s later
+        told |= {
+            "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_BATCH_SIZE": "100",
+            "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_FLUSH_INTERVAL": "20",
+        }
     return told | {
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
         "PREFECT_CLI_PROMPT": "false",
@@ -134,10 +159,6 @@ def describe_habits(place: Place) -> dict[str, str]:
         "PREFECT_CLIENT_RETRY_EXTRA_CODES": "500",
         "PREFECT_CLIENT_MAX_RETRIES": "7",
         "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "7",
-        # stages' states are stored when they come, tried five times more, and lost then: the stage
-        # would stay `Running` in the UI. So they outlast 100 seconds, and show up to 20 s later
-        "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_BATCH_SIZE": "100",
-        "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_FLUSH_INTERVAL": "20",
         "MLFLOW_DISABLE_TELEMETRY": "true",
         # seven processes for evaluations by language models, which nothing here asks for
         "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",

@@ -1,5 +1,6 @@
 """What a person asks for: the pipeline's flows and its command."""
 
+import logging
 import os
 
 # Before Prefect is imported, whichever module is the first. What a person has set stays.
@@ -13,3 +14,8 @@ os.environ.setdefault("PREFECT_FLOWS_HEARTBEAT_FREQUENCY", "30")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")
 os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
 os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+
+# What stages say of themselves belongs to a run's page: by default Prefect hands on warnings alone.
+for name in ("flows", "tasks"):
+    if logging.getLogger(name).level == logging.NOTSET:
+        logging.getLogger(name).setLevel(os.environ.get("PREFECT_LOGGING_LEVEL", "INFO").upper())

