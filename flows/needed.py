@@ -1,6 +1,7 @@
 """Whether new documents are worth a training, and what is done for them if they are not."""
 
 import logging
+from statistics import fmean
 from typing import TYPE_CHECKING
 
 from flows.artifacts import show_markdown
@@ -12,6 +13,7 @@ from tasks.contracts import BurnishError, Checkpoint, Corpus, Pairs
 from tasks.evaluate import evaluate_last
 from tasks.ingest import ingest
 from tasks.policy import Decision, compare, decide
+from tasks.registry import CHAMPION
 from tasks.synthesize import identify_author, synthesize
 
 if TYPE_CHECKING:
@@ -51,28 +53,32 @@ def is_training_needed(inputs: "Inputs", seen: Sight) -> bool:
 def find_drop(inputs: "Inputs", corpus: Corpus, trained: Trained) -> float | None:
     """Return by how much the champion's dev nDCG@10 is lower than on the corpus of the training.
 
-    None if there is no champion, or no dev question of one kind in both.
+    None if there is no champion, or in one of both too few dev questions of a kind to tell.
     """
     _, listing, stages = inputs
     try:
-        _, pulled = pull(corpus.root, stages.registry.name)
+        alias, pulled = pull(corpus.root, stages.registry.name)
     except BurnishError:
+        return None
+    if alias != CHAMPION:
         return None
     pairs = synthesize(corpus, listing, stages.synthesize, identify_author(stages.synthesize))
     before = _ask(pulled.checkpoint, trained.corpus, trained.pairs, stages)
     after = _ask(pulled.checkpoint, corpus, pairs, stages)
     for origin in ("human", "synthetic"):
-        if origin in before and origin in after:
-            return before[origin] - after[origin]
+        values = before.get(origin, []), after.get(origin, [])
+        if min(map(len, values)) >= stages.policy.min_questions:
+            return fmean(values[0]) - fmean(values[1])
     return None
 
 
 def _ask(
     model: Checkpoint, corpus: Corpus, pairs: Pairs, stages: "RetrainConfig"
-) -> dict[str, float]:
+) -> dict[str, list[float]]:
+    """Return nDCG@10 of every dev question, by who asks."""
     rows: list[Row] = evaluate_last(model, corpus, pairs, stages.evaluate).read().to_pylist()
     wanted = [row for row in rows if (row["split"], row["metric"]) == ("dev", "ndcg@10")]
-    return {row["origin"]: row["value"] for row in wanted}
+    return {row["origin"]: row["values"] for row in wanted}
 
 
 def _tell(decision: Decision) -> None:

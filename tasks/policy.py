@@ -24,6 +24,10 @@ class PolicyConfig(Config):
     """A model is trained, however little changed, once the champion's dev nDCG@10 is lower by more
     than this than it was on the documents of the last training; none does not look."""
 
+    min_questions: int = Field(default=30, ge=1)
+    """On fewer dev questions than this that are people's, or else made, a lower score tells
+    nothing: one new document may move it as far."""
+
     @model_validator(mode="after")
     def _check_order(self) -> "PolicyConfig":
         if self.mine_share > self.retrain_share:

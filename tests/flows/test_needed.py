@@ -7,9 +7,11 @@ import pytest
 from prefect.client.orchestration import get_client
 
 from flows.command import parse
-from flows.retrain import list_documents, retrain, see
+from flows.needed import find_drop
+from flows.retrain import list_documents, retrain, see, take_in
 from flows.settings import RetrainConfig
 from flows.state import find_trained, read_last_corpus, read_seen
+from tasks.registry import CANDIDATE, CHAMPION, Registry
 from tests.small_corpus import write_documents
 
 
@@ -38,6 +40,24 @@ def set_policy(config: RetrainConfig, **policy: Any) -> RetrainConfig:  # noqa: 
 def is_covered(config: RetrainConfig) -> bool:
     sight = see(config, list_documents(config))
     return read_seen(config.root.resolve(), sight.sources) == sight.content
+
+
+def test_a_champion_is_found_wanting_by_enough_questions_alone(config: RetrainConfig) -> None:
+    inputs, trained = take_in(config), find_trained(config.root.resolve())
+    assert trained is not None
+
+    def find(min_questions: int) -> float | None:
+        stages = set_policy(inputs.stages, min_questions=min_questions)
+        return find_drop(inputs._replace(stages=stages), trained.corpus, trained)
+
+    registry = Registry(trained.corpus.root, config.registry.name)
+    candidate = registry.find(CANDIDATE)
+    assert candidate is not None
+    if registry.find(CHAMPION) is None:
+        assert find(1) is None
+    registry.client.set_registered_model_alias(registry.name, CHAMPION, candidate.version)
+    assert find(1) == 0  # on the very documents of the training
+    assert find(10_000) is None
 
 
 def test_it_reads_then_mines_then_trains(config: RetrainConfig) -> None:
