@@ -23,7 +23,7 @@ from prefect.events.actions import ChangeFlowRunState, RunDeployment, SendNotifi
 from prefect.events.schemas.automations import AutomationCore, EventTrigger, Posture
 
 from deployments.deployed import NAMES
-from deployments.triggers import start_for_documents
+from deployments.triggers import TRIGGER, start_for_documents
 from flows.announce import EVENT
 
 if TYPE_CHECKING:
@@ -44,13 +44,20 @@ STARTING = {
 ALIVE = {f"prefect.flow-run.{name}" for name in ("heartbeat", "Running", "Cancelling")}
 
 
-def register_automations(block: str = "burnish", started: Sequence[UUID] = ()) -> None:
+def register_automations(
+    block: str = "burnish",
+    started: Sequence[UUID] = (),
+    before: "Sequence[Automation]" = (),
+) -> None:
     """Make the automations that are not there yet.
 
     Args:
         block: Name of the notification block that people are told through. While there is none,
             nobody is told; call this again once there is.
         started: The deployment that new documents start, if there is one.
+        before: Those that there were before the deployments were registered. One that belonged to
+            a deployment, as the trigger of earlier versions did, is gone now, and comes back as a
+            person left it.
     """
     from prefect.client.orchestration import get_client
 
@@ -68,8 +75,9 @@ def register_automations(block: str = "burnish", started: Sequence[UUID] = ()) -
             )  # fmt: skip
         else:
             wanted += [tell_of_failures(found), tell_of_champions(found)]
+        left = {one.name: one for one in before}
         for automation in wanted:
-            _make(client, automation)
+            _make(client, automation, left.get(automation.name))
 
 
 def crash_silent_runs() -> AutomationCore:
@@ -137,10 +145,19 @@ def find_block(client: "SyncPrefectClient", name: str) -> UUID | None:
     return UUID(found[0]["id"]) if found else None
 
 
-def _make(client: "SyncPrefectClient", automation: AutomationCore) -> None:
+def find_automations(client: "SyncPrefectClient") -> "list[Automation]":
+    """Return those of our automations that a person may have changed and Prefect may delete."""
+    return client.read_automations_by_name(TRIGGER)
+
+
+def _make(
+    client: "SyncPrefectClient", automation: AutomationCore, before: "Automation | None"
+) -> None:
     known = client.read_automations_by_name(automation.name)
     if not known:
-        client.create_automation(automation)
+        kept = ("enabled", "description", "trigger", "actions")
+        left = {name: getattr(before, name) for name in kept} if before else {}
+        client.create_automation(automation.model_copy(update=left))
         logger.info("made the automation %s", automation.name)
     for one in known:
         _mend(client, one, automation)
@@ -156,9 +173,13 @@ def _mend(client: "SyncPrefectClient", known: "Automation", wanted: AutomationCo
             if isinstance(action, SendNotification) and isinstance(new, SendNotification):
                 place = "block_document_id"
                 client.read_block_document(action.block_document_id)
-            elif isinstance(action, RunDeployment) and isinstance(new, RunDeployment):
+            elif (
+                isinstance(action, RunDeployment)
+                and isinstance(new, RunDeployment)
+                and action.deployment_id is not None  # a person may have it inferred
+            ):
                 place = "deployment_id"
-                client.read_deployment(action.deployment_id)  # type: ignore[arg-type]
+                client.read_deployment(action.deployment_id)
         except ObjectNotFound:
             setattr(action, place, getattr(new, place))
             automations.Automation(**known.model_dump()).update()

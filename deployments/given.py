@@ -10,7 +10,9 @@ from prefect import Flow
 
 from tasks.config import Config
 from tasks.contracts import BurnishError
-from tasks.sources.names import exists, kind_of, local_path
+from tasks.sources.collection import KNOWN
+from tasks.sources.hub import OPTIONS as HUB_OPTIONS
+from tasks.sources.names import check_secrets, kind_of, local_path, split_name
 
 logger = logging.getLogger(__name__)
 
@@ -25,19 +27,26 @@ class GivenConfig(Config):
     """Folder of judged questions about the documents, as in `burnish retrain`."""
 
 
-def describe_documents(given: GivenConfig) -> dict[str, Any]:
+def describe_documents(given: GivenConfig, *, are_here: bool) -> dict[str, Any]:
     """Return what is given as parameters: they mean the same from wherever a run starts.
 
+    Args:
+        given: What the command line names.
+        are_here: Runs see what this machine has, so that what is not there is an error.
+
     Raises:
-        BurnishError: there is no such folder or file on this machine.
+        BurnishError: a name holds a password, which all would see, or nothing is there.
     """
+    for name in (*given.sources, given.questions or ""):
+        check_secrets(name)
     told: dict[str, Any] = {}
     if given.sources:
         told["sources"] = [make_absolute(name) for name in given.sources]
-        for name in told["sources"]:
-            require(name)
     if given.questions:
         told["questions"] = make_absolute(given.questions)
+    if are_here:
+        for name in (*told.get("sources", ()), told.get("questions", "pydoc:")):
+            require(name)
     return told
 
 
@@ -47,7 +56,7 @@ def require(name: str) -> None:
     Raises:
         BurnishError: it is not there.
     """
-    place = name if exists(name) else name.partition("#")[0]
+    place, _ = split_name(name, KNOWN | HUB_OPTIONS)
     if not kind_of(place) and not re.search(r"[*?\[]", place) and not local_path(place).exists():
         raise BurnishError(
             f"There is no {place}. Name a folder, a glob, a file, or a URL that is there."
@@ -76,11 +85,14 @@ def fill_in(
         told: From `describe_documents`.
     """
     fields = get_type_hints(flow.fn)["config"].model_fields
-    config = dict(parameters.get("config", {}))
-    for field in told.keys() & fields.keys():
+    config = dict(parameters.get("config") or {})
+    for field in ("sources", "questions"):  # in this order: questions are about the sources
+        if field not in told or field not in fields:
+            continue
         if config.setdefault(field, told[field]) != told[field]:
             logger.warning(
                 "%s keeps the %s that Prefect knows: %s. To change them, edit its parameters there",
                 flow.name, field, config[field],
             )  # fmt: skip
-    return {**parameters, "config": config}
+            break
+    return {**parameters, "config": config} if told else dict(parameters)

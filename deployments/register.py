@@ -11,7 +11,7 @@ from prefect.client.schemas.objects import ConcurrencyLimitConfig, ConcurrencyLi
 from prefect.client.schemas.schedules import CronSchedule
 from prefect.types.entrypoint import EntrypointType
 
-from deployments.automations import register_automations
+from deployments.automations import find_automations, register_automations
 from deployments.deployed import DEPLOYED, Deployed
 from deployments.given import GivenConfig, describe_documents, fill_in
 from deployments.kept import keep_edits
@@ -50,8 +50,10 @@ def deploy(config: DeployConfig) -> None:
         raise BurnishError(
             "No Prefect server is named. Set PREFECT_API_URL, or start one with `burnish up`."
         )
-    told = describe_documents(config)
-    register(config.root.expanduser().resolve(), has_gpu=config.gpu, documents=told)
+    told = describe_documents(config, are_here=False)  # runs may be in containers
+    is_whole = config.root.as_posix().startswith("/")  # as it is there, whatever it is here
+    root = config.root if is_whole else config.root.expanduser().resolve()
+    register(root, has_gpu=config.gpu, documents=told)
     logger.info("registered at %s", PREFECT_API_URL.value())
 
 
@@ -76,12 +78,12 @@ def register(root: Path, *, has_gpu: bool, documents: Mapping[str, Any] | None =
     try:
         with get_client(sync_client=True) as client:
             make_pools(client, [CPU, GPU] if has_gpu else [CPU])
-            made = {}
+            before, made = find_automations(client), {}
             for one in DEPLOYED:
                 settings = describe_new(one, root, has_gpu=has_gpu)
                 made[one.flow.name] = _register(client, one, settings, documents or {})
             started = [made[one.flow.name] for one in DEPLOYED if one.is_triggered]
-            register_automations(started=started)
+            register_automations(started=started, before=before)
     except (httpx.HTTPError, PrefectHTTPStatusError, RuntimeError) as error:
         raise BurnishError(
             f"The deployments cannot be registered with Prefect: {error}. See that its server "

@@ -145,7 +145,7 @@ def describe_habits(place: Place, *, has_far_database: bool) -> dict[str, str]:
         # stages' states are stored when they come, tried five times more, and lost then: the stage
         # would stay `Running` in the UI. So they outlast 100 seconds, and show up to 20 s later
         told |= {
-            "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_BATCH_SIZE": "100",
+            "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_BATCH_SIZE": "1000",
             "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_FLUSH_INTERVAL": "20",
         }
     return told | {

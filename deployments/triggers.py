@@ -8,6 +8,7 @@ from prefect.events.schemas.automations import AutomationCore, EventTrigger, Pos
 
 from flows.watch import EVENT
 
+TRIGGER = "Burnish: new documents"
 DEBOUNCE_SECONDS = 15  # documents that arrive together are one run
 
 
@@ -23,7 +24,7 @@ def start_for_documents(deployment: UUID) -> AutomationCore:
     """
     window = datetime.timedelta(seconds=DEBOUNCE_SECONDS)
     return AutomationCore(
-        name="Burnish: new documents",
+        name=TRIGGER,
         description=f"Starts one run {DEBOUNCE_SECONDS} seconds after new documents were first "
         "told of. The run trains only if the policy finds them worth it.",
         trigger=EventTrigger(

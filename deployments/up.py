@@ -60,7 +60,7 @@ def up(config: UpConfig) -> None:
         BurnishError: something is in the way, or a service does not come up; all is ended then.
     """
     root = config.root.expanduser().resolve()
-    documents = describe_documents(config)
+    documents = describe_documents(config, are_here=True)
     login = find_login(os.environ, is_wanted=config.auth)
     require_login_beyond_loopback(config.host, login)
     console = Console(highlight=False, soft_wrap=True)

@@ -16,6 +16,6 @@ os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
 os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
 
 # What stages say of themselves belongs to a run's page: by default Prefect hands on warnings alone.
-for name in ("flows", "tasks"):
-    if logging.getLogger(name).level == logging.NOTSET:
-        logging.getLogger(name).setLevel(os.environ.get("PREFECT_LOGGING_LEVEL", "INFO").upper())
+for _logger in map(logging.getLogger, ("flows", "tasks")):
+    if _logger.level == logging.NOTSET:
+        _logger.setLevel((os.environ.get("PREFECT_LOGGING_LEVEL") or "INFO").upper())

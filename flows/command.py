@@ -131,7 +131,7 @@ def _show_log() -> None:
     handler = logging.StreamHandler()
     form = "%(asctime)s.%(msecs)03d | %(levelname)-7s | %(message)s"
     handler.setFormatter(logging.Formatter(form, datefmt="%H:%M:%S"))
-    for name in ("tasks", "flows"):
+    for name in ("tasks", "flows", "deployments"):
         logger = logging.getLogger(name)
         logger.setLevel(logging.INFO)
         logger.addHandler(handler)

@@ -15,7 +15,7 @@ from .contracts import BurnishError, fingerprint
 from .core.personal import mask_personal
 from .endpoint import EmbeddingEndpointConfig
 from .generators.budget import estimate_tokens
-from .generators.chat import Chat
+from .generators.chat import Chat, OutOfPatience
 from .generators.concurrently import run_concurrently
 from .generators.pace import Pace
 from .generators.retries import count_failure, pause
@@ -150,7 +150,9 @@ class AskedVectors:
                 vectors = _read(reply, len(texts))
             except APIError as error:
                 most = self._config.max_retries
-                failed = count_failure(self._api, pace, error, started, failed, most)
+                failed = count_failure(
+                    self._api, pace, error, started, failed, most, called=ADDRESS
+                )
                 await pause(failed)
             else:
                 used = getattr(reply.usage, "prompt_tokens", None)
@@ -174,8 +176,9 @@ class AskedVectors:
     def _advise(self, error: BaseException) -> str:
         from openai import APIConnectionError, APIStatusError
 
-        is_plain = isinstance(error, APIConnectionError) or (
-            isinstance(error, APIStatusError) and error.status_code < 500
+        said = error.__cause__ if isinstance(error, OutOfPatience) else error
+        is_plain = isinstance(said, APIConnectionError) or (
+            isinstance(said, APIStatusError) and said.status_code < 500
         )
         return self._api.advise(error) if is_plain else "Try again later, or name another model."
 

@@ -36,7 +36,7 @@ def server() -> Iterator[None]:
 def nodes(tmp_path_factory: pytest.TempPathFactory, server: None) -> Iterator[RayNodes]:
     if not all(map(find_spec, ("ray", "prefect_ray"))):
         pytest.skip("needs the extra ray")
-    found = RayNodes(tmp_path_factory.mktemp("r"))
+    found = RayNodes(tmp_path_factory.mktemp("r"), gpus=1)
     yield found
     close_nodes()
     found.stop()
@@ -142,6 +142,20 @@ def test_writes_on_two_nodes_what_is_written_here(
         assert make(tmp_path / "there") == here
     assert "writing: parts by node of ray" in caplog.text
     assert not folder.exists()
+
+
+def test_a_process_with_a_gpu_does_many_parts(
+    nodes: RayNodes, tmp_path: Path, server: None
+) -> None:
+    @flow
+    def work() -> list[tuple[int, str | None]]:
+        parts = ((number, str(tmp_path)) for number in range(6))
+        engine = Engine("ray", nodes.address)
+        return list(spread(engine, square, parts, what="squares", libraries=(), uses_model=True))
+
+    assert [value for value, _ in work()] == [0, 1, 4, 9, 16, 25]
+    # a new process for each part would load its model, and start CUDA, each time
+    assert len({path.name.partition("-")[2] for path in tmp_path.iterdir()}) <= 2
 
 
 def test_a_node_that_dies_costs_nothing_but_time(

@@ -17,7 +17,13 @@ LONGEST_PAUSE_SECONDS = 8.0
 
 
 def count_failure(
-    chat: Chat, pace: Pace, error: "APIError", started: float, failed: int, most: int
+    chat: Chat,
+    pace: Pace,
+    error: "APIError",
+    started: float,
+    failed: int,
+    most: int,
+    called: str = "",
 ) -> int:
     """Count a failure; raise it if asking again is of no use. Being busy is none.
 
@@ -28,6 +34,7 @@ def count_failure(
         started: When the request started, by the pace's clock.
         failed: Failures of this request before.
         most: Most tries after the first.
+        called: What the endpoint is called in the log, where its address is not to be told.
 
     Returns:
         Failures now; no more than before if the endpoint is only busy, and the pace slows down.
@@ -44,7 +51,7 @@ def count_failure(
             said, longest = chat.tell_busy(error), pace.patience_seconds
             logger.warning(
                 "%s is busy: %s; no answer for %.0f s, and after %.0f s this fails",
-                chat.host, said, pace.busy_seconds, longest,
+                called or chat.host, said, pace.busy_seconds, longest,
             )  # fmt: skip
         return failed
     if failed == most or not chat.is_passing(error):

@@ -61,9 +61,9 @@ pools = pytest.mark.parametrize("pool", POOL_LIMITS)
 
 
 def split(command: str | list[str]) -> list[str]:
-    """Return the words of a command without what it has only for a profile."""
+    """Return the words of a command, with all that depends on what is set."""
     if isinstance(command, str):
-        return shlex.split(re.sub(r"\$\{\w+:\+[^}]*\}", "", command))
+        return shlex.split(re.sub(r"\$\{\w+:\+([^}]*)\}", r"\1", command))
     return command
 
 
@@ -96,8 +96,10 @@ def test_the_image_has_a_python_and_the_extras_that_the_project_knows() -> None:
 
 def test_programs_in_the_image_behave_as_under_up() -> None:
     told = dict(word.split("=", 1) for word in shlex.split(ORDERS["ENV"]))
-    habits = describe_habits(PLACE._replace(host="127.0.0.1"), has_far_database=True)
+    habits = describe_habits(PLACE._replace(host="127.0.0.1"), has_far_database=False)
     assert habits.items() <= told.items()
+    far = describe_habits(PLACE._replace(host="127.0.0.1"), has_far_database=True)
+    assert far.items() <= {**told, **SERVICES["prefect"]["environment"]}.items()
     code = ast.walk(ast.parse((ROOT / "flows" / "__init__.py").read_text()))
     every = [node for node in code if isinstance(node, ast.Call)]
     calls = [call for call in every if ast.unparse(call.func) == "os.environ.setdefault"]
@@ -152,6 +154,12 @@ def test_every_command_is_there(name: str) -> None:
         assert rest[0] == "-m" and importlib.util.find_spec(rest[1]) is not None
     elif not entry_points(group="console_scripts", name=program):
         parse([program, *rest])
+
+
+def test_each_image_is_built_once() -> None:
+    built = [told["image"] for told in OURS.values() if "build" in told]
+    assert sorted(built) == sorted({told["image"] for told in OURS.values()})
+    assert all(told["pull_policy"] == "never" for told in OURS.values())
 
 
 def test_servers_and_workers_are_started_as_up_does() -> None:

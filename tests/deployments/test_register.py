@@ -20,7 +20,7 @@ from prefect.flows import load_flow_from_entrypoint
 from prefect.utilities.callables import parameter_schema
 
 from deployments.deployed import DEPLOYED
-from deployments.given import GivenConfig, describe_documents
+from deployments.given import GivenConfig, describe_documents, fill_in
 from deployments.kept import drop_unknown
 from deployments.register import CPU, GPU, PROCESS, describe_new, register
 from deployments.triggers import DEBOUNCE_SECONDS, start_for_documents
@@ -226,7 +226,8 @@ def test_documents_named_on_the_command_line_are_set_where_nobody_has_set_any(
         (tmp_path / name).mkdir()
         (tmp_path / name / "a.md").write_text("# A\n\nText.\n")
     monkeypatch.chdir(tmp_path)
-    told = describe_documents(GivenConfig(sources=("docs", "s3://team/docs"), questions="docs"))
+    given = GivenConfig(sources=("docs", "s3://team/docs"), questions="docs")
+    told = describe_documents(given, are_here=True)
     register(tmp_path, has_gpu=False, documents=told)
     wanted = {
         "root": str(tmp_path), "sources": [str(tmp_path / "docs"), "s3://team/docs"],
@@ -236,13 +237,44 @@ def test_documents_named_on_the_command_line_are_set_where_nobody_has_set_any(
         assert read(client, name).parameters == {"config": wanted}
     assert read(client, "promote").parameters == {"config": {"root": str(tmp_path)}}
 
-    other = describe_documents(GivenConfig(sources=("other",)))
+    other = describe_documents(GivenConfig(sources=("other",), questions="other"), are_here=True)
     with caplog.at_level(logging.WARNING):
         register(tmp_path, has_gpu=False, documents=other)
     assert read(client).parameters == {"config": wanted}
     assert "retrain keeps the sources that Prefect knows" in caplog.text
-    with pytest.raises(BurnishError, match="nowhere"):
-        describe_documents(GivenConfig(sources=("nowhere",)))
+    kept = fill_in(retrain, {"config": {"sources": ["s3://mine"]}}, other)
+    assert kept == {"config": {"sources": ["s3://mine"]}}  # no questions about other documents
+
+
+def test_documents_that_cannot_be_meant_are_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "C#").mkdir()
+    monkeypatch.chdir(tmp_path)
+    for given in (GivenConfig(sources=("nowhere",)), GivenConfig(questions="nowhere")):
+        with pytest.raises(BurnishError, match="nowhere"):
+            describe_documents(given, are_here=True)
+        assert describe_documents(given, are_here=False)  # a container may have it
+    with pytest.raises(BurnishError, match="password"):
+        describe_documents(GivenConfig(sources=("https://ann:horse@h/docs/",)), are_here=False)
+    told = describe_documents(GivenConfig(sources=("C#/*.md",)), are_here=True)
+    assert told == {"sources": [str(tmp_path / "C#" / "*.md")]}
+    assert fill_in(retrain, {"config": None}, told)["config"] == told
+
+
+def test_a_trigger_of_an_earlier_version_is_taken_over_as_it_was(
+    deployment: DeploymentResponse, client: SyncPrefectClient, tmp_path: Path
+) -> None:
+    client.delete_automation(read_trigger(client).id)
+    owned = start_for_documents(deployment.id).model_copy(
+        update={"owner_resource": f"prefect.deployment.{deployment.id}", "enabled": False}
+    )
+    client.create_automation(owned)
+    before = read_trigger(client)
+    register(tmp_path, has_gpu=False)  # Prefect deletes what a deployment owns
+    after = read_trigger(client)
+    assert after.id != before.id
+    assert (after.enabled, after.actions) == (False, before.actions)
 
 
 def test_runs_in_containers_are_told_no_directory_of_this_machine(
