@@ -17,6 +17,7 @@ from tasks.heal import heal, resolve_depths, settle
 from tasks.model_layout import count_layers
 from tasks.register import register
 from tasks.registry import CHAMPION, Registry
+from tasks.runners import close_nodes
 from tasks.sources import Listing
 from tasks.train import train
 from tasks.truncate import truncate
@@ -60,6 +61,7 @@ def make_model(base: Checkpoint, dataset: Dataset, settings: RetrainConfig) -> M
     """Train, in rounds if wanted, heal, evaluate, truncate; within a flow."""
     general = look_outside(settings, base.root)
     depths = resolve_depths(settings.heal.depths, count_layers(base.path))
+    close_nodes()  # their processes keep a model in the memory of the GPU that may train this one
     dataset, checkpoint = train_in_rounds(base, dataset, settings)
     corpus, pairs = dataset.corpus, dataset.pairs
     healing = settle(settings.heal)
