@@ -29,6 +29,8 @@ def main() -> None:
         if manager is not None and is_alive(manager):
             manager.terminate()
             manager.wait(SECONDS_TO_END)
+        while is_alive(launcher):  # it ends all that is left, and this one, or is dying as well
+            time.sleep(0.2)
     finally:
         if not is_alive(launcher):  # otherwise the launcher does it, or goes on
             end_marked(os.environ[MARK])

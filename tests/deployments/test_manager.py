@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -40,7 +41,7 @@ def manager(tmp_path: Path) -> Iterator[Manager]:
     deep.mkdir()
     with Manager(deep, [SERVICE]) as made:
         made.start(os.environ | {"SECRET": "hunter2"})
-        wait_for(lambda: made.check(SERVICE) == "RUNNING", 30)
+        wait_for(lambda: made.check(SERVICE) == "RUNNING")
         yield made
 
 
@@ -52,9 +53,9 @@ def test_what_crashed_comes_back_and_nothing_stays(manager: Manager) -> None:
     (crashed,) = find_parents(manager.mark)
     assert "SECRET" not in crashed.environ()
     crashed.kill()
-    wait_for(lambda: [one for one in find_parents(manager.mark) if one != crashed], 30)
+    wait_for(lambda: [one for one in find_parents(manager.mark) if one != crashed])
     # supervisord, guard, parent, and two children
-    wait_for(lambda: len(find_marked(manager.mark)) == 5, 30)
+    wait_for(lambda: len(find_marked(manager.mark)) == 5)
     manager.__exit__(None, None, None)
     assert find_marked(manager.mark) == []
     assert not manager.socket.parent.exists()
@@ -66,7 +67,7 @@ def launch(folder: Path) -> tuple[subprocess.Popen[bytes], psutil.Process, str]:
     launcher = subprocess.Popen(
         [sys.executable, "-c", LAUNCHER, str(folder)], stderr=subprocess.DEVNULL
     )
-    supervisord = wait_for(lambda: find_manager(launcher.pid), 60)
+    supervisord = wait_for(lambda: find_manager(launcher.pid))
     return launcher, supervisord, read_mark(supervisord)
 
 
@@ -74,14 +75,24 @@ def test_whoever_is_killed_nothing_stays(tmp_path: Path) -> None:
     cases = {name: launch(tmp_path / name) for name in ("launcher", "supervisord", "both")}
     for name, (launcher, supervisord, mark) in cases.items():
         # supervisord, guard, parent, and the parent's child
-        wait_for(lambda mark=mark: len(find_marked(mark)) == 4, 60)
+        wait_for(lambda mark=mark: len(find_marked(mark)) == 4)
         if name != "supervisord":
             launcher.send_signal(signal.SIGKILL)
         if name != "launcher":
             supervisord.kill()
     for name, (launcher, _, mark) in cases.items():
         assert launcher.wait(60) == (1 if name == "supervisord" else -signal.SIGKILL)
-        wait_for(lambda mark=mark: not find_marked(mark), 60)
+        wait_for(lambda mark=mark: not find_marked(mark))
+
+
+def test_a_launcher_that_dies_after_the_manager_leaves_nothing(tmp_path: Path) -> None:
+    launcher, supervisord, mark = launch(tmp_path / "slow")
+    wait_for(lambda: len(find_marked(mark)) == 4)
+    launcher.send_signal(signal.SIGSTOP)  # too slow to end what the dead manager leaves
+    supervisord.kill()
+    time.sleep(3)  # the guard looks every second
+    launcher.send_signal(signal.SIGKILL)
+    wait_for(lambda: not find_marked(mark))
 
 
 def test_a_service_that_ends_is_told_with_its_last_lines(tmp_path: Path) -> None:
@@ -90,7 +101,7 @@ def test_a_service_that_ends_is_told_with_its_last_lines(tmp_path: Path) -> None
     with Manager(tmp_path, [broken]) as manager:
         manager.start(os.environ)
         with pytest.raises(BurnishError, match=r"(?s)The broken one does not start.*disk is full"):
-            wait_for(lambda: manager.check(broken) == "RUNNING", 30)
+            wait_for(lambda: manager.check(broken) == "RUNNING")
 
 
 def test_the_socket_has_a_name_that_systems_take() -> None:
