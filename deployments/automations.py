@@ -14,12 +14,12 @@ The address with its secret stays in the block, which Prefect keeps encrypted.
 
 import datetime
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from prefect.client.schemas.objects import StateType
-from prefect.events.actions import ChangeFlowRunState, RunDeployment, SendNotification
+from prefect.events.actions import ChangeFlowRunState, SendNotification
 from prefect.events.schemas.automations import AutomationCore, EventTrigger, Posture
 
 from deployments.deployed import NAMES
@@ -168,22 +168,20 @@ def _mend(client: "SyncPrefectClient", known: "Automation", wanted: AutomationCo
     from prefect import automations
     from prefect.exceptions import ObjectNotFound
 
+    readers: dict[str, Callable[[Any], object]] = {
+        "block_document_id": client.read_block_document, "deployment_id": client.read_deployment,
+    }  # fmt: skip
     for action, new in zip(known.actions, wanted.actions, strict=False):
-        try:
-            if isinstance(action, SendNotification) and isinstance(new, SendNotification):
-                place = "block_document_id"
-                client.read_block_document(action.block_document_id)
-            elif (
-                isinstance(action, RunDeployment)
-                and isinstance(new, RunDeployment)
-                and action.deployment_id is not None  # a person may have it inferred
-            ):
-                place = "deployment_id"
-                client.read_deployment(action.deployment_id)
-        except ObjectNotFound:
-            setattr(action, place, getattr(new, place))
-            automations.Automation(**known.model_dump()).update()
-            logger.info("%s: what it used was deleted, and is made anew", known.name)
+        for field, read in readers.items():
+            # a person may have taken another action, or have the deployment inferred
+            if not getattr(action, field, None) or not getattr(new, field, None):
+                continue
+            try:
+                read(getattr(action, field))
+            except ObjectNotFound:
+                setattr(action, field, getattr(new, field))
+                automations.Automation(**known.model_dump()).update()
+                logger.info("%s: what it used was deleted, and is made anew", known.name)
 
 
 def _silence(after: set[str], seconds: int) -> EventTrigger:

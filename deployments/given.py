@@ -37,17 +37,14 @@ def describe_documents(given: GivenConfig, *, are_here: bool) -> dict[str, Any]:
     Raises:
         BurnishError: a name holds a password, which all would see, or nothing is there.
     """
-    for name in (*given.sources, given.questions or ""):
+    sources = [make_absolute(name) for name in given.sources]
+    questions = make_absolute(given.questions) if given.questions else ""
+    told = {"sources": sources, "questions": questions}
+    for name in filter(None, (*sources, questions)):
         check_secrets(name)
-    told: dict[str, Any] = {}
-    if given.sources:
-        told["sources"] = [make_absolute(name) for name in given.sources]
-    if given.questions:
-        told["questions"] = make_absolute(given.questions)
-    if are_here:
-        for name in (*told.get("sources", ()), told.get("questions", "pydoc:")):
+        if are_here:
             require(name)
-    return told
+    return {field: value for field, value in told.items() if value}
 
 
 def require(name: str) -> None:

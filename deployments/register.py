@@ -78,11 +78,11 @@ def register(root: Path, *, has_gpu: bool, documents: Mapping[str, Any] | None =
     try:
         with get_client(sync_client=True) as client:
             make_pools(client, [CPU, GPU] if has_gpu else [CPU])
-            before, made = find_automations(client), {}
+            before, started = find_automations(client), []
             for one in DEPLOYED:
                 settings = describe_new(one, root, has_gpu=has_gpu)
-                made[one.flow.name] = _register(client, one, settings, documents or {})
-            started = [made[one.flow.name] for one in DEPLOYED if one.is_triggered]
+                made = _register(client, one, settings, documents or {})
+                started += [made] if one.is_triggered else []
             register_automations(started=started, before=before)
     except (httpx.HTTPError, PrefectHTTPStatusError, RuntimeError) as error:
         raise BurnishError(

@@ -95,9 +95,6 @@ def plan_services(
             "PREFECT_API_URL": f"{prefect}/api",
             "PREFECT_HOME": str(place.root / "prefect"),
         }
-        # by default its pages are written beside its code, where not every user may
-        pages = {"PREFECT_SERVER_UI_STATIC_DIRECTORY": str(place.root / "prefect" / "ui")}
-        environment = pages | environment
         environment = protect_prefect(login, prefect) | environment
     else:
         prefect = given["PREFECT_API_URL"].removesuffix("/").removesuffix("/api")
@@ -150,6 +147,8 @@ def describe_habits(place: Place, *, has_far_database: bool) -> dict[str, str]:
         }
     return told | {
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+        # by default its pages are written beside its code, where not every user may
+        "PREFECT_SERVER_UI_STATIC_DIRECTORY": str(place.root / "prefect" / "ui"),
         "PREFECT_CLI_PROMPT": "false",
         "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": "30",  # the shortest; a dead run is told from it
         "PREFECT_WORKER_QUERY_SECONDS": "3",

@@ -1,11 +1,11 @@
 """A part of the texts to embed, on whatever process it landed: the model is loaded once there."""
 
 import os
-import threading
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from .held import hold_model
 from .packed import at_hand
 
 if TYPE_CHECKING:
@@ -15,8 +15,6 @@ if TYPE_CHECKING:
     from .core.pooling import Pooling
 
 LIBRARIES = ("torch", "transformers", "tokenizers")
-
-_AT_WORK = threading.Lock()  # Dask may run parts in threads of one process
 
 
 def embed_part(
@@ -44,15 +42,8 @@ def embed_part(
     Returns:
         (texts, poolings, layers, dimension) float32.
     """
-    with _AT_WORK:
-        known = _LOADED.get(fingerprint)
-        if known is None:
-            _LOADED.clear()  # one model at a time: memory is the nodes' scarcest
-            known = _LOADED[fingerprint] = _load(folder, fingerprint, packed)
-        return known.encode_poolings(texts, kind, layers, poolings, batch_tokens=batch_tokens)
-
-
-_LOADED: "dict[str, Encoder]" = {}
+    with hold_model(fingerprint, lambda: _load(folder, fingerprint, packed)) as encoder:
+        return encoder.encode_poolings(texts, kind, layers, poolings, batch_tokens=batch_tokens)
 
 
 def _load(folder: Path, fingerprint: str, packed: "np.ndarray | None") -> "Encoder":

@@ -1,12 +1,12 @@
 """A part of the passages to write for, on whatever process it landed: the model is loaded once."""
 
 import contextlib
-import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from ..contracts import BurnishError
+from ..held import hold_model
 from ..packed import unpack
 from .local_model import LocalModel
 from .local_prompts import Frame
@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
     from .local_writer import Writer
-
-_AT_WORK = threading.Lock()  # Dask may run parts in threads of one process
 
 
 @dataclass(frozen=True)
@@ -74,23 +72,18 @@ def write_part(
     Raises:
         BurnishError: the model did not arrive whole, or cannot be read or write here.
     """
-    with _AT_WORK:
-        wanted = fingerprint, model.number_format, model.place, manner
-        writer = _LOADED.get(wanted)
-        if writer is None:
-            _LOADED.clear()  # one model at a time: memory is the nodes' scarcest
-            with at_hand(model, fingerprint, packed) as seen:
-                writer = manner.prepare(_load(seen), seen.load_tokenizer())
-            _LOADED[wanted] = writer
+
+    def load() -> "Writer":
+        with at_hand(model, fingerprint, packed) as seen:
+            return manner.prepare(_load(seen), seen.load_tokenizer())
+
+    with hold_model((fingerprint, model.number_format, model.place, manner), load) as writer:
         tokens = [passage.tolist() for passage in passages]
         found = {
             number: Written(finished, cut)
             for number, finished, cut in writer.write(tokens, seeds, rows)
         }
         return [found[number] for number in range(len(passages))]
-
-
-_LOADED: "dict[tuple[str, str, str, Manner], Writer]" = {}
 
 
 @contextlib.contextmanager

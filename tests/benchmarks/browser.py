@@ -27,6 +27,7 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 
+from deployments.triggers import TRIGGER
 from tests.deployments.conftest import Up, clean_environment, find_ports, wait_for
 
 if TYPE_CHECKING:
@@ -34,7 +35,6 @@ if TYPE_CHECKING:
 
 MODULES = ("json", "csv", "heapq", "bisect", "queue", "sched", "textwrap", "glob", "shutil",
            "zipfile", "tempfile", "difflib", "random", "statistics", "fractions")  # fmt: skip
-TRIGGER = "Burnish: new documents"
 CRON, TOLD = "30 5 * * 1", "At 05:30 AM, only on Monday"
 FINAL = {"COMPLETED", "FAILED", "CRASHED", "CANCELLED"}
 SECONDS = 1800  # for the run

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import httpx
 import prefect.automations
@@ -23,7 +23,7 @@ from deployments.deployed import DEPLOYED
 from deployments.given import GivenConfig, describe_documents, fill_in
 from deployments.kept import drop_unknown
 from deployments.register import CPU, GPU, PROCESS, describe_new, register
-from deployments.triggers import DEBOUNCE_SECONDS, start_for_documents
+from deployments.triggers import DEBOUNCE_SECONDS, TRIGGER, start_for_documents
 from flows.retrain import retrain
 from tasks.contracts import BurnishError
 
@@ -187,7 +187,7 @@ def test_a_schedule_that_was_deleted_stays_deleted(
 
 
 def read_trigger(client: SyncPrefectClient) -> Automation:
-    (found,) = client.read_automations_by_name(start_for_documents(uuid4()).name)
+    (found,) = client.read_automations_by_name(TRIGGER)
     return found
 
 

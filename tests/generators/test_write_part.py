@@ -8,15 +8,16 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tasks import held
 from tasks.contracts import BurnishError
 from tasks.core.precision import Precision
 from tasks.engines import stamp_code
 from tasks.generators import local as local_module
-from tasks.generators import write_part as write_part_module
 from tasks.generators.local import Local, LocalConfig
 from tasks.generators.local_model import LocalModel, find_model
 from tasks.generators.local_prompts import frame, passage_tokens
 from tasks.generators.write_part import Manner, Written, at_hand, write_part
+from tasks.held import let_go
 from tasks.packed import pack
 from tasks.runners import Engine
 from tests.generators.test_local import EXAMPLES, PASSAGES, make_model, make_tokenizer, write_gguf
@@ -28,9 +29,9 @@ TEXTS = [passage.composed for passage in PASSAGES]
 @pytest.fixture(autouse=True)
 def nothing_loaded() -> Iterator[None]:
     """Begin as a new process would, and leave nothing behind."""
-    write_part_module._LOADED.clear()
+    let_go()
     yield
-    write_part_module._LOADED.clear()
+    let_go()
 
 
 def make_folder(folder: Path, *, has_encoder: bool = False) -> Path:
@@ -98,7 +99,7 @@ def test_a_model_travels_where_it_cannot_be_seen(tmp_path: Path, is_gguf: bool) 
     case = Case(find(folder))
     packed = pack(folder, case.model.files())
     wanted = case.write()
-    write_part_module._LOADED.clear()
+    let_go()
     folder.rename(tmp_path / "elsewhere")
     assert case.write(packed) == wanted
     with at_hand(case.model, case.fingerprint, packed) as arrived:
@@ -112,7 +113,7 @@ def test_other_files_at_the_same_place_are_not_taken_for_the_model(tmp_path: Pat
     case = Case(find(folder))
     packed = pack(folder, case.model.files())
     wanted = case.write()
-    write_part_module._LOADED.clear()
+    let_go()
     shutil.rmtree(folder)
     make_folder(folder, has_encoder=True)
     assert case.write(packed) == wanted
@@ -130,7 +131,7 @@ def test_a_process_loads_one_model_once(tmp_path: Path) -> None:
     shutil.rmtree(folder)
     assert case.write(size=4) == wanted
     Case(find(make_folder(tmp_path / "other", has_encoder=True))).write()
-    assert len(write_part_module._LOADED) == 1
+    assert len(held._HELD) == 1
 
 
 def test_a_library_that_is_missing_is_another_version() -> None:
