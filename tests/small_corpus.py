@@ -2,11 +2,19 @@
 
 import json
 import random
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from tasks.model_files import save_encoder
 from tests.conftest import WORDS, build_encoder
 
+# Of a run over them, in seconds and with ten questions to choose by.
+SETTINGS: dict[str, Any] = {
+    "evaluate": {"resamples": 200, "general": ""},
+    "truncate": {"resamples": 200, "min_questions": 1}, "heal": {"epochs": 2},
+    "train": {"passages_per_batch": 8, "precision": "float32"},
+}  # fmt: skip
 NOUNS = ("corpus", "pairs", "candidates", "triplets", "scores", "checkpoint", "registration")
 
 
@@ -39,3 +47,11 @@ def write_questions(folder: Path, documents: Path) -> None:
     for split, numbers in (("dev", range(10)), ("test", range(10, 20))):
         rows = [f"q{number}\t{number:02}.md\t1" for number in numbers]
         (folder / "qrels" / f"{split}.tsv").write_text("\n".join(["query\tdoc\tscore", *rows]))
+
+
+def name_made(root: Path, nouns: Sequence[str] = NOUNS) -> dict[str, list[str]]:
+    """Name what lies below a root, by noun."""
+    return {
+        noun: sorted(path.name for path in (root / noun).iterdir())
+        for noun in nouns if (root / noun).exists()
+    }  # fmt: skip

@@ -22,14 +22,10 @@ import httpx
 from deployments.guard import find_marked
 from tasks.contracts import Corpus
 from tests.deployments.conftest import Up, find_ports, wait_for
-from tests.small_corpus import write_base, write_documents, write_questions
+from tests.small_corpus import SETTINGS, write_base, write_documents, write_questions
 
 ACTIVE = ["SCHEDULED", "PENDING", "RUNNING"]
 SECONDS = 900
-SETTINGS: dict[str, Any] = {
-    "evaluate": {"resamples": 200, "general": ""}, "truncate": {"resamples": 200},
-    "heal": {"epochs": 2}, "train": {"passages_per_batch": 8, "precision": "float32"},
-}  # fmt: skip
 
 
 class Team:

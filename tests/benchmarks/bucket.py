@@ -22,6 +22,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from tests.benchmarks.telling import say
 from tests.small_corpus import NOUNS, write_base, write_documents, write_questions
 
 BUCKET = "team"
@@ -173,12 +174,6 @@ def _answers(files: Any) -> bool:  # noqa: ANN401 - s3fs
 
 def _last_line(said: str) -> str:
     return said.strip().splitlines()[-1] if said.strip() else ""
-
-
-def say(line: str) -> None:
-    """Write a line at once."""
-    sys.stdout.write(f"{line}\n")
-    sys.stdout.flush()
 
 
 if __name__ == "__main__":

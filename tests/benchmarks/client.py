@@ -27,8 +27,9 @@ import numpy as np
 from tasks.model_files import load_encoder
 from tasks.registry import CANDIDATE, Registry
 from tasks.verify import PROBES, lowest_cosine
+from tests.benchmarks.telling import say
 from tests.deployments.conftest import Up, find_ports, wait_for
-from tests.small_corpus import write_base, write_documents, write_questions
+from tests.small_corpus import SETTINGS, write_base, write_documents, write_questions
 
 LOGIN = ("ann", "correct-horse-battery")
 PACKAGES = ("mlflow-skinny>=3.17,<4", "sentence-transformers>=6.2,<7", "torch==2.13.0")
@@ -44,10 +45,6 @@ texts = json.load(sys.stdin)
 found = [model.encode_query(texts).tolist(), model.encode_document(texts).tolist()]
 print(json.dumps(found))
 """
-SETTINGS: dict[str, Any] = {
-    "evaluate": {"resamples": 200, "general": ""}, "truncate": {"resamples": 200},
-    "heal": {"epochs": 2}, "train": {"passages_per_batch": 8, "precision": "float32"},
-}  # fmt: skip
 
 
 def main() -> None:
@@ -156,12 +153,6 @@ def pull(python: Path, address: str, login: dict[str, str]) -> "subprocess.Compl
 def log_in(user: str, password: str) -> dict[str, str]:
     """Return a login as MLflow reads it."""
     return {"MLFLOW_TRACKING_USERNAME": user, "MLFLOW_TRACKING_PASSWORD": password}
-
-
-def say(line: str) -> None:
-    """Write a line at once."""
-    sys.stdout.write(f"{line}\n")
-    sys.stdout.flush()
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -29,7 +29,15 @@ import httpx
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from deployments.automations import SILENT_SECONDS, register_automations
-from tests.small_corpus import NOUNS, write_base, write_documents, write_questions
+from tests.benchmarks.telling import say, wait_for
+from tests.small_corpus import (
+    NOUNS,
+    SETTINGS,
+    name_made,
+    write_base,
+    write_documents,
+    write_questions,
+)
 
 TARGETS = ("run", "worker", "server", "worker and run")
 POLL_SECONDS = 2
@@ -130,16 +138,6 @@ def find_processes(run_id: UUID) -> Iterator[int]:
             continue
 
 
-def wait_for(is_so: Callable[[], bool], seconds: float) -> float:
-    """Wait until something is so; return how long that took."""
-    started = time.monotonic()
-    while not is_so():
-        if time.monotonic() - started > seconds:
-            raise TimeoutError(f"not within {seconds} s")
-        time.sleep(0.5)
-    return time.monotonic() - started
-
-
 def deploy(work: Path) -> UUID:
     """Register the pool, the deployment, and the automations; return the deployment's id."""
     from prefect.client.orchestration import get_client
@@ -164,11 +162,9 @@ def start_run(deployment: UUID, work: Path, root: Path) -> UUID:
     """Ask for a run over the small corpus."""
     from prefect.client.orchestration import get_client
 
-    settings = {
+    settings = SETTINGS | {
         "base": str(work / "base"), "sources": [str(work / "documents")], "root": str(root),
-        "questions": str(work / "questions"), "evaluate": {"resamples": 200, "general": ""},
-        "truncate": {"resamples": 200, "min_questions": 1}, "heal": {"epochs": 2},
-        "train": {"passages_per_batch": 8, "precision": "float32"},
+        "questions": str(work / "questions"),
     }  # fmt: skip
     with get_client(sync_client=True) as client:
         run = client.create_flow_run_from_deployment(deployment, parameters={"config": settings})
@@ -187,14 +183,6 @@ def read_state(run_id: UUID) -> str:
 def is_ended(run_id: UUID) -> bool:
     """Tell whether a run has ended."""
     return read_state(run_id) in {"Completed", "Failed", "Crashed", "Cancelled"}
-
-
-def name_made(root: Path) -> dict[str, list[str]]:
-    """Name what lies below a root, by noun."""
-    return {
-        noun: sorted(path.name for path in (root / noun).iterdir())
-        for noun in NOUNS if (root / noun).exists()
-    }  # fmt: skip
 
 
 def disturb(
@@ -266,12 +254,6 @@ def measure(machine: Machine, kills: int, seed: int, targets: Sequence[str]) -> 
         say(f"{moment:.0f} s: {json.dumps(told._asdict())}")
     time.sleep(SILENT_SECONDS + 20)  # flows inside those that were killed are silent until then
     say(json.dumps(look_around(deployment)))
-
-
-def say(line: str) -> None:
-    """Write a line at once."""
-    sys.stdout.write(f"{line}\n")
-    sys.stdout.flush()
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """`burnish up` on Postgres; a database that goes away; an endpoint that answers 429 for an hour.
 
-    PYTHONPATH=. python tests/benchmarks/outages.py WORK [--parts postgres database endpoint]
+    python -m tests.benchmarks.outages WORK [--parts postgres database endpoint]
         [--moments .2 .5 .85] [--away 75]
 
 WORK is a new folder. The small corpus of sixty documents is what every run is made of, started from
@@ -32,7 +32,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import quote
@@ -40,9 +40,17 @@ from urllib.parse import quote
 import httpx
 
 from deployments.automations import SILENT_SECONDS
+from tests.benchmarks.telling import say, wait_for
 from tests.deployments.conftest import Up, find_ports
 from tests.generators.conftest import ChatServer, Reply, says
-from tests.small_corpus import NOUNS, write_base, write_documents, write_questions
+from tests.small_corpus import (
+    NOUNS,
+    SETTINGS,
+    name_made,
+    write_base,
+    write_documents,
+    write_questions,
+)
 
 PARTS = ("postgres", "database", "endpoint")
 LOGIN = ("ann", "correct-horse-battery")
@@ -50,11 +58,7 @@ SECRET = "very-secret-elephant"
 PASSWORD = f"{SECRET}@1:/%"  # as password managers make them
 OVER = {"COMPLETED", "FAILED", "CRASHED", "CANCELLED"}
 SECONDS = 900
-SETTINGS: dict[str, Any] = {
-    "evaluate": {"resamples": 200, "general": ""},
-    "truncate": {"resamples": 200, "min_questions": 1}, "heal": {"epochs": 2},
-    "train": {"passages_per_batch": 8, "precision": "float32"},
-}  # fmt: skip
+COMPARED = NOUNS[:-1]  # registrations have names of their own
 
 
 class Postgres:
@@ -245,24 +249,6 @@ class Row(NamedTuple):
     notes: str
 
 
-def wait_for(is_so: Callable[[], bool], seconds: float) -> float:
-    """Wait until something is so; return how long that took."""
-    started = time.monotonic()
-    while not is_so():
-        if time.monotonic() - started > seconds:
-            raise TimeoutError(f"not within {seconds} s")
-        time.sleep(0.5)
-    return time.monotonic() - started
-
-
-def name_made(root: Path) -> dict[str, list[str]]:
-    """Name what lies below a root, by noun; registrations have names of their own."""
-    return {
-        noun: sorted(path.name for path in (root / noun).iterdir())
-        for noun in NOUNS if noun != "registration" and (root / noun).exists()
-    }  # fmt: skip
-
-
 def show_postgres(team: Team) -> list[Row]:
     """Bring it up on Postgres, run, end, bring it up again."""
     began = time.monotonic()
@@ -314,7 +300,7 @@ def disturb(team: Team, database: Postgres, after: float, away: float, name: str
     hit = team.run(root, name)
     team.wait(hit, {"RUNNING"})
     time.sleep(after)
-    made = name_made(root)
+    made = name_made(root, COMPARED)
     stage = next((noun for noun in NOUNS if noun not in made), "the end")
     database.stop()
     stopped = time.monotonic()
@@ -342,7 +328,7 @@ def disturb(team: Team, database: Postgres, after: float, away: float, name: str
     rows = [Row(name, ended["state_name"], seconds, f"{ended['name']}; {notes}")]
     seconds = team.wait(following, OVER)
     ended = team.read(following)
-    is_same = name_made(root) == name_made(team.work / "calm")
+    is_same = name_made(root, COMPARED) == name_made(team.work / "calm", COMPARED)
     alike = "the same as undisturbed" if is_same else "OTHER THAN UNDISTURBED"
     rows.append(Row(f"next of {name}", ended["state_name"], seconds, alike))
     return rows
@@ -465,12 +451,6 @@ def on_postgres(
             say(f"burnish up ended with {team.end()}")
             database.stop()
     return rows
-
-
-def say(line: str) -> None:
-    """Write a line at once."""
-    sys.stdout.write(f"{line}\n")
-    sys.stdout.flush()
 
 
 if __name__ == "__main__":

