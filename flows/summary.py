@@ -22,6 +22,10 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 SVG_BYTES = 150_000
+NEXT = (
+    "Next: documents of your own, `burnish retrain --sources FOLDER`; and to have it done whenever "
+    "they change, `burnish up --sources FOLDER`."
+)
 
 
 def summarize(base: Checkpoint, dataset: Dataset, model: "Model", links: Links) -> str:
@@ -38,7 +42,7 @@ def summarize(base: Checkpoint, dataset: Dataset, model: "Model", links: Links) 
             "## How well it finds the answers",
             *tell_scores(rows, model.cut.facts),
             tell_choice(base, model),
-            tell_registration(model),
+            tell_registration(model, links),
         ]
     )
     Console(width=100).print(Markdown(text))
@@ -132,8 +136,11 @@ def tell_training(facts: dict[str, Any], healed: Sequence[dict[str, Any]]) -> st
     return "\n".join(lines)
 
 
-def tell_registration(model: "Model") -> str:
-    """Tell the version, whether the alias moved and why, and how to pull the model."""
+def tell_registration(model: "Model", links: Links) -> str:
+    """Tell the version, whether the alias moved and why, how to pull the model, and what is next.
+
+    Where no server shows the run, nobody has asked for another one yet: so that is next.
+    """
     facts = model.registration.facts
     is_champion = model.champion == facts["version"]
     moved = "is the **champion**" if is_champion else "is **not** the champion"
@@ -148,7 +155,9 @@ def tell_registration(model: "Model") -> str:
         f'model = mlflow.sentence_transformers.load_model("models:/{name}")\n'
         "```\n\n"
         'Search with it: `burnish search "how do I read a file line by line"`. '
-        "Every score is in the run's table and picture: `mlflow ui` with the same address."
+        "Every score is in the run's table and picture, which "
+        + (f"`{links.command}` shows." if links.command else f"are [here]({links.run}).")
+        + ("" if links.flow_run else f"\n\n{NEXT}")
     )
 
 
